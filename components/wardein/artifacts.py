@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The types that a step's signature is written in: which parameters are artifacts, and of what kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+
+@dataclass(frozen=True)
+class In:
+    """Marks a parameter as an artifact that the step reads; its content, not its path, is recorded."""
+
+    kind: str
+
+
+@dataclass(frozen=True)
+class Out:
+    """Marks a parameter as a file or folder that the step writes."""
+
+    kind: str
+
+
+Model = Annotated[Path, In("Model")]
+Dataset = Annotated[Path, In("Dataset")]
+Artifact = Annotated[Path, In("Artifact")]
+Suite = Annotated[Path, In("Suite")]
+Signature = Annotated[Path, In("Signature")]
+TrustRoot = Annotated[Path, In("TrustRoot")]
+PolicyFolder = Annotated[Path, In("Policy")]
+# A folder with an OCI layout, a docker-archive file, or a registry reference that is pinned by digest.
+Image = Annotated[str, In("Image")]
+# A folder that holds a vulnerability database; its name and date are recorded with the tool, not its bytes.
+Database = Annotated[Path, In("Database")]
+# Evidence files, any number of them: one envelope a line.
+Claims = Annotated[list[Path], In("Claims")]
+OutputFile = Annotated[Path, Out("File")]
+OutputFolder = Annotated[Path, Out("Folder")]

@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line, derived from the steps' signatures. Exit codes: 0 passed, 1 failed, 2 could not look, or misuse."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from wardein import __version__
+from wardein.errors import UsageError, WardeinError
+from wardein.report import Report, Verdict
+from wardein.spec import STEPS, Param, Step, load
+
+EXIT_PASSED, EXIT_FAILED, EXIT_ERROR = 0, 1, 2
+COMMANDS = {
+    "list": "List every step with its parameters.",
+    "init": "Make keys, a trust root and a baseline policy for trying out.",
+    "show": "Show any evidence file in readable form.",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, mend=f"see: {self.prog} --help")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        if arguments and not arguments[0].startswith("-"):
+            return _command(arguments[0], arguments[1:])
+        _overview().parse_args(arguments)
+        print(_overview().format_help())
+        return EXIT_ERROR if not arguments else EXIT_PASSED
+    except WardeinError as error:
+        print(f"wardein: {error}", file=sys.stderr)
+        return EXIT_ERROR
+    except BrokenPipeError:
+        sys.stderr.close()
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        print("wardein: interrupted", file=sys.stderr)
+        return EXIT_ERROR
+
+
+def run_step(name: str, argv: Sequence[str]) -> int:
+    """Parse a step's options, run it, print the result, and return the exit code."""
+    from wardein.execute import Options, run
+
+    step = load(name)
+    options = vars(step_parser(step).parse_args(list(argv)))
+    as_json, exit_zero = options.pop("json"), options.pop("exit_zero")
+    values = {p.name: value for p in step.params if (value := parse_value(p, options.pop(p.name))) is not None}
+    if step.has("policy"):
+        options["policy"] = None
+    report = run(step, values, Options(**options))
+    if as_json:
+        from wardein import wire
+
+        print(json.dumps(wire.to_json(report), indent=2, ensure_ascii=False))
+    else:
+        print(summary(report))
+    if report.verdict is Verdict.ERROR:
+        print(f"wardein: {step.command}: {report.reason}", file=sys.stderr)
+    return exit_code(report, exit_zero=exit_zero)
+
+
+def exit_code(report: Report, *, exit_zero: bool = False) -> int:
+    """0 PASS or NOT_APPLICABLE, 1 FAIL (0 if a gate will decide), 2 ERROR."""
+    if report.verdict is Verdict.ERROR:
+        return EXIT_ERROR
+    return EXIT_PASSED if report.passed or exit_zero else EXIT_FAILED
+
+
+def summary(report: Report) -> str:
+    """The result for a person at a terminal."""
+    from wardein import wire
+
+    lines = [f"{report.verdict}  {report.check}  {report.reason}"]
+    lines += [f"  not met  {c.label}: {c.note}" for c in report.criteria if not c.met]
+    shown = sorted(report.findings, key=lambda f: f.severity.rank)[:10]
+    lines += [f"  {f.severity:<8} {f.rule}  {f.location + '  ' if f.location else ''}{f.message}" for f in shown]
+    if len(report.findings) > len(shown):
+        lines.append(f"  … and {len(report.findings) - len(shown)} more findings; --json lists all")
+    lines.append(f"  core     sha256:{wire.core_sha256(report)}")
+    return "\n".join(lines)
+
+
+def step_parser(step: Step) -> argparse.ArgumentParser:
+    """The parser of one step: its own parameters, then the options that every step has."""
+    parser = _Parser(
+        prog=f"wardein {step.command}",
+        description=f"{step.summary}\n\n{step.description}".strip(),
+        formatter_class=_help_format(),
+    )
+    own = parser.add_argument_group("parameters")
+    for param in step.params:
+        default = (
+            "" if param.required or param.default in (None, "", [], {}) else f" (default: {_shown(param.default)})"
+        )
+        own.add_argument(
+            param.flag,
+            dest=param.name,
+            action="append",
+            required=param.required,
+            metavar=_metavar(param),
+            help=_escape(param.doc + default),
+        )
+    common = parser.add_argument_group("options of every step")
+    common.add_argument(
+        "--evidence", type=Path, metavar="FILE", help="write the signed statement here, in every case but misuse"
+    )
+    common.add_argument("--html", type=Path, metavar="FILE", help="write a self-contained page with pictures here")
+    common.add_argument(
+        "--key",
+        default="",
+        metavar="URI",
+        help="sign the evidence: file:PATH, or hsm: awskms: azurekms: gcpkms: hv: gnupg: (default: $WARDEIN_KEY)",
+    )
+    if not step.has("policy"):
+        common.add_argument("--policy", type=Path, metavar="DIR", help="also apply this policy's thresholds")
+    common.add_argument("--run-id", default="", metavar="ID", help="bind the evidence to one run of a pipeline")
+    common.add_argument("--time-limit", type=float, default=0.0, metavar="SECONDS", help="end in ERROR after this long")
+    common.add_argument("--orchestrator", default="cli", choices=("cli", "kfp", "airflow"), help=argparse.SUPPRESS)
+    common.add_argument(
+        "--exit-zero", action="store_true", help="exit 0 on FAIL as well, because a gate will decide; ERROR stays 2"
+    )
+    common.add_argument("--json", action="store_true", help="print the report as one JSON document")
+    return parser
+
+
+def parse_value(param: Param, given: Sequence[str] | None) -> Any:
+    """Turn the strings of a command line (or of a template) into the parameter's type.
+
+    Raises:
+        UsageError: If they do not fit.
+    """
+    if given is None:
+        return None
+    if param.type in ("paths", "list[str]", "list[float]"):
+        items = [item for text in given for item in _items(param, text)]
+        return (
+            [Path(item) for item in items]
+            if param.type == "paths"
+            else [_scalar(param, item, param.type[5:-1]) for item in items]
+        )
+    if param.type.startswith("dict"):
+        value_type = param.type.split(", ")[1][:-1]
+        return {key: _scalar(param, value, value_type) for text in given for key, value in _pairs(param, text)}
+    if len(given) > 1:
+        raise UsageError("is given more than once", where=param.flag)
+    if param.choices and given[0] not in param.choices:
+        raise UsageError(f"{given[0]!r} is none of {', '.join(param.choices)}", where=param.flag)
+    if param.type == "path":
+        return Path(given[0]) if given[0] else None
+    return _scalar(param, given[0], param.type)
+
+
+def _scalar(param: Param, text: Any, kind: str) -> Any:
+    try:
+        if kind == "bool":
+            return {"true": True, "false": False}[str(text).lower()]
+        if kind == "float":
+            value = float(text)
+            if value != value or value in (float("inf"), float("-inf")):
+                raise ValueError(text)
+            return value
+        return int(str(text)) if kind == "int" else str(text)
+    except (ValueError, KeyError):
+        wanted = {"bool": "true or false", "int": "a whole number", "float": "a finite number"}[kind]
+        raise UsageError(f"{text!r} is not {wanted}", where=param.flag) from None
+
+
+def _items(param: Param, text: str) -> list[Any]:
+    if text.lstrip().startswith("["):
+        value = _json(param, text)
+        if isinstance(value, list):
+            return value
+    return [text] if text else []
+
+
+def _pairs(param: Param, text: str) -> list[tuple[str, Any]]:
+    if text.lstrip().startswith("{"):
+        return list(_json(param, text).items())
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"{text!r} is not NAME=VALUE", where=param.flag)
+    return [(key, value)]
+
+
+def _json(param: Param, text: str) -> Any:
+    from wardein.jsontext import strict_loads
+
+    return strict_loads(text.encode(), where=param.flag)
+
+
+def _command(name: str, argv: Sequence[str]) -> int:
+    if name in COMMANDS:
+        from wardein import commands
+
+        parser = _Parser(prog=f"wardein {name}", description=COMMANDS[name], formatter_class=_help_format())
+        return commands.run(name, parser, argv)
+    if name.replace("-", "_") not in STEPS:
+        raise UsageError(f"there is no command {name!r}", mend="see: wardein --help")
+    return run_step(name, argv)
+
+
+def _overview() -> argparse.ArgumentParser:
+    steps = [load(name) for name in STEPS]
+    width = max(len(step.command) for step in steps) + 2
+    text = ["checks:"] + [f"  {s.command:<{width}}{s.summary}" for s in steps if s.kind == "check"]
+    text += ["", "release:"] + [f"  {s.command:<{width}}{s.summary}" for s in steps if s.kind == "release"]
+    text += ["", "commands:"] + [f"  {name:<{width}}{line}" for name, line in COMMANDS.items()]
+    text += [
+        "",
+        "wardein STEP --help tells a step's parameters. Exit codes: 0 passed, 1 failed, 2 could not look, or misuse.",
+    ]
+    parser = _Parser(
+        prog="wardein",
+        usage="wardein STEP --param value … [options]",
+        description="Checks for models that say what they looked at, and a gate that believes only signed evidence.",
+        epilog="\n".join(text),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"wardein {__version__}")
+    return parser
+
+
+def _help_format() -> Any:
+    return lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=32, width=120)
+
+
+def _metavar(param: Param) -> str:
+    if param.choices:
+        return "|".join(param.choices)
+    named = {
+        "path": "PATH",
+        "paths": "PATH",
+        "int": "N",
+        "float": "X",
+        "bool": "true|false",
+        "str": "TEXT",
+        "list[str]": "TEXT",
+        "list[float]": "X",
+    }
+    return "IMAGE" if param.artifact == "Image" else named.get(param.type, "NAME=VALUE")
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _escape(text: str) -> str:
+    return text.replace("%", "%%")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

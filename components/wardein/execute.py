@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Running a step the same way from every shell: look at the inputs, run, judge, sign, write.
+
+Whatever goes wrong becomes an ERROR report with one clear line; evidence that was asked for is written
+in every case, whole or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from wardein import __version__, files
+from wardein.errors import WardeinError, missing_extra
+from wardein.image import identify
+from wardein.report import CHECK_RESULT, Input, Report, could_not_look
+from wardein.spec import Param, Step
+from wardein.subject import Subject, digest_of, size_of
+
+KEY_VARIABLE = "WARDEIN_KEY"
+DEBUG_VARIABLE = "WARDEIN_DEBUG"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every shell can ask of a run, beside the step's own parameters.
+
+    Attributes:
+        evidence: Where to write the in-toto statements, one DSSE envelope a line.
+        html: Where to write the page.
+        key: The URI of the key that signs the evidence; empty for unsigned.
+        policy: A policy folder whose thresholds are applied to the check's metrics as well.
+        run_id: Binds the evidence to one run of a pipeline.
+        time_limit: Seconds after which the step ends in ERROR; 0 for none.
+        orchestrator: Who runs the step: ``cli``, ``kfp`` or ``airflow``.
+    """
+
+    evidence: Path | None = None
+    html: Path | None = None
+    key: str = ""
+    policy: Path | None = None
+    run_id: str = ""
+    time_limit: float = 0.0
+    orchestrator: str = "cli"
+
+
+def run(step: Step, arguments: Mapping[str, Any], options: Options) -> Report:
+    """Run one step and write what was asked for.
+
+    Returns:
+        The report, complete with subject, inputs and execution. Its verdict is ERROR if anything went wrong.
+
+    Raises:
+        UsageError: If an output cannot be written or the key cannot be opened, so that no evidence could tell.
+    """
+    for output in (options.evidence, options.html):
+        if output is not None:
+            files.check_writable(output)
+    signer = _signer(options.key) if options.evidence is not None else None
+    started = datetime.now(UTC)
+    report = _guarded(step, dict(arguments), options)
+    report = replace(report, execution=_execution(started, options), nonce=options.run_id)
+    if options.evidence is not None:
+        files.write_whole(options.evidence, _evidence(report, signer))
+    if options.html is not None:
+        from wardein.html.page import render
+
+        files.write_whole(options.html, render(report).encode())
+    return report
+
+
+def _guarded(step: Step, arguments: dict[str, Any], options: Options) -> Report:
+    identity = Report(
+        *_nothing_yet(),
+        check=step.name,
+        version=__version__,
+        parameters={p.name: _plain(arguments.get(p.name, p.default)) for p in step.params if p.is_setting},
+    )
+    try:
+        inputs = _inputs(step, arguments)
+        subject = tuple(Subject(i.name, i.digest) for i in inputs if i.name == step.subject.name)
+        identity = replace(identity, subject=subject, inputs=inputs)
+        with _time_limit(options.time_limit), _outputs(step, arguments) as bound:
+            report = step.function(**bound)
+        if _inputs(step, arguments) != inputs:
+            raise WardeinError(
+                "an input was changed while it was examined",
+                where=step.name,
+                mend="run again on files that nobody writes to",
+            )
+        report = _with(identity, report)
+        return _judged(report, options.policy, step)
+    except WardeinError as error:
+        return _with(identity, could_not_look(str(error)))
+    except ModuleNotFoundError as error:
+        return _with(identity, could_not_look(str(missing_extra(error.name or "?", step.family))))
+    except MemoryError:
+        return _with(identity, could_not_look("ran out of memory; give the step more, or less data"))
+    except Exception as error:  # a defect or a broken input that no step foresaw: never a traceback, never a pass
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        text = " ".join(str(error).split())[:300]
+        return _with(
+            identity, could_not_look(f"{type(error).__name__}: {text}; set {DEBUG_VARIABLE}=1 for the traceback")
+        )
+
+
+def _nothing_yet() -> tuple[Any, Any, Any]:
+    blank = could_not_look("not run")
+    return blank.verdict, blank.reason, blank.coverage
+
+
+def _with(identity: Report, result: Report) -> Report:
+    """The result, bound to the step and to what it looked at."""
+    return replace(
+        result,
+        check=identity.check,
+        version=identity.version,
+        subject=identity.subject,
+        parameters=identity.parameters,
+        inputs=identity.inputs,
+    )
+
+
+def _judged(report: Report, folder: Path | None, step: Step) -> Report:
+    """Apply the policy's thresholds to a check; what decides on a release reads the policy itself."""
+    if folder is None or step.kind != "check":
+        return report
+    from wardein.policy.policy import load
+
+    policy = load(folder)
+    return replace(report.judged_by(policy.criteria_for(step.name)), policy_digest=policy.digest)
+
+
+def _inputs(step: Step, arguments: Mapping[str, Any]) -> tuple[Input, ...]:
+    found = []
+    for param in step.params:
+        value = arguments.get(param.name, param.default)
+        if not param.artifact or value in (None, ""):
+            continue
+        for item in value if isinstance(value, list) else [value]:
+            found.append(_input(param, item))
+    return tuple(found)
+
+
+def _input(param: Param, value: Any) -> Input:
+    role = param.artifact
+    if role == "Image":
+        return Input(param.name, role, identify(str(value)), 0)
+    path = Path(value)
+    if not path.exists():
+        raise WardeinError(f"{path} does not exist", where=param.flag, mend="check the path")
+    size = size_of(path)
+    if size == 0 and not path.is_dir():
+        raise WardeinError(
+            f"{path} is empty (0 bytes)", where=param.flag, mend="give the file that the previous step wrote"
+        )
+    return Input(param.name, role, digest_of(path), size)
+
+
+@contextmanager
+def _outputs(step: Step, arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Let the step write its files under temporary names, and give them their own only if it succeeds."""
+    bound = dict(arguments)
+    pending: list[tuple[Path, Path]] = []
+    for param in step.params:
+        value = bound.get(param.name)
+        if param.output == "File" and value is not None:
+            target = Path(value)
+            files.check_writable(target)
+            temporary = target.with_name(f".{target.name}.{os.getpid()}")
+            pending.append((temporary, target))
+            bound[param.name] = temporary
+    try:
+        yield bound
+        for temporary, target in pending:
+            if temporary.exists():
+                os.replace(temporary, target)
+    finally:
+        for temporary, _ in pending:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Raise in the main thread after so many seconds; programs that a step runs have limits of their own."""
+    if seconds <= 0 or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def expire(signum: int, frame: object) -> None:
+        raise WardeinError(
+            f"did not finish within {seconds:g} seconds", where="--time-limit", mend="allow more time or give less data"
+        )
+
+    previous = signal.signal(signal.SIGALRM, expire)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def _signer(uri: str) -> Any:
+    uri = uri or os.environ.get(KEY_VARIABLE, "")
+    if not uri:
+        return None
+    from wardein.evidence.keys import signer_for
+
+    return signer_for(uri)
+
+
+def _evidence(report: Report, signer: Any) -> bytes:
+    from wardein import wire
+    from wardein.evidence.envelope import seal
+    from wardein.evidence.statement import write
+
+    statements = [(CHECK_RESULT, wire.to_json(report)), *((a.predicate_type, a.predicate) for a in report.attestations)]
+    return b"".join(seal(write(report.subject, kind, predicate), signer).to_line() for kind, predicate in statements)
+
+
+def _execution(started: datetime, options: Options) -> dict[str, Any]:
+    moment = "%Y-%m-%dT%H:%M:%S.%fZ"
+    return {
+        "started": started.strftime(moment),
+        "finished": datetime.now(UTC).strftime(moment),
+        "orchestrator": options.orchestrator,
+        "runId": options.run_id,
+        "python": ".".join(map(str, sys.version_info[:3])),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A parameter's value as JSON would give it back."""
+    return json.loads(json.dumps(value))

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which image is meant: the digest that stands for an OCI layout, a docker-archive or a registry reference."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from wardein.errors import WardeinError
+from wardein.jsontext import strict_loads
+from wardein.subject import hash_file
+
+_REFERENCE = re.compile(r"[a-z0-9][\w.\-:/]*@sha256:([0-9a-f]{64})")
+
+
+def identify(image: str) -> str:
+    """The sha256 that identifies an image.
+
+    Args:
+        image: A folder with an OCI image layout (the digest is that of its one manifest), a docker-archive
+            file (the sha256 of the file), or a registry reference pinned by digest (that digest).
+
+    Raises:
+        WardeinError: If it is none of these, or a reference without a digest, which could be another image tomorrow.
+    """
+    path = Path(image)
+    if path.is_dir():
+        return _layout_digest(path)
+    if path.is_file():
+        if path.stat().st_size == 0:
+            raise WardeinError("is empty (0 bytes)", where=str(path), mend="export the image again")
+        return hash_file(path).digest
+    pinned = _REFERENCE.fullmatch(image)
+    if pinned:
+        return pinned[1]
+    if path.suffix in (".tar", ".json") or image.startswith((".", "/")):
+        raise WardeinError("does not exist", where=image, mend="check the path")
+    raise WardeinError(
+        "is neither a file, nor a folder, nor a registry reference pinned by digest",
+        where=image,
+        mend="write registry references as name@sha256:…",
+    )
+
+
+def _layout_digest(folder: Path) -> str:
+    index = folder / "index.json"
+    if not index.is_file():
+        raise WardeinError(
+            "is a folder without index.json, not an OCI image layout",
+            where=str(folder),
+            mend="skopeo copy … oci:FOLDER makes one",
+        )
+    data = strict_loads(index.read_bytes(), where="index.json")
+    manifests = data.get("manifests") if isinstance(data, dict) else None
+    if not isinstance(manifests, list) or len(manifests) != 1:
+        raise WardeinError(
+            "does not list exactly one manifest", where="index.json", mend="copy one image into a layout of its own"
+        )
+    digest = str(manifests[0].get("digest", "")) if isinstance(manifests[0], dict) else ""
+    if not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
+        raise WardeinError(f"the manifest's digest {digest!r} is not a sha256", where="index.json")
+    return digest.removeprefix("sha256:")

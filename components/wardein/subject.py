@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is judged: files and folders, identified by sha256 over every byte of them.
+
+A folder's digest is the sha256 over the lines ``<sha256>  <path>`` of all its files in the byte order of
+their POSIX paths: what ``sha256sum`` prints, hashed once more. It binds names as well as contents, which
+the root digest of OpenSSF Model Signing v1.0 does not (docs/decisions/0002). No file is ever left out,
+and what cannot be hashed faithfully (links, devices) is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from wardein.errors import WardeinError
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A named thing and its lower-case hexadecimal sha256."""
+
+    name: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class HashedFile:
+    """One regular file below a folder: its relative POSIX path, sha256 and size in bytes."""
+
+    path: str
+    digest: str
+    bytes: int
+
+
+def digest_of(path: Path) -> str:
+    """The sha256 of a file, or the digest of a folder over the names and contents of all its files.
+
+    Raises:
+        WardeinError: If the path does not exist, is empty, or holds links or special files.
+    """
+    if path.is_dir() and not path.is_symlink():
+        return hashlib.sha256(
+            "".join(f"{file.digest}  {file.path}\n" for file in hash_folder(path)).encode()
+        ).hexdigest()
+    return hash_file(path).digest
+
+
+def size_of(path: Path) -> int:
+    """The bytes of a file, or of all files below a folder."""
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size
+
+
+def hash_file(path: Path, name: str = "") -> HashedFile:
+    """Hash one regular file; a symbolic link or a device is refused.
+
+    Raises:
+        WardeinError: If it is missing, not a regular file, or cannot be read.
+    """
+    shown = name or path.name
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise WardeinError("does not exist", where=str(path), mend="check the path") from None
+    except OSError as error:
+        why = "is a symbolic link" if path.is_symlink() else f"cannot be opened ({error.strerror})"
+        raise WardeinError(why, where=shown, mend="give the regular file itself") from None
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise WardeinError("is not a regular file", where=shown, mend="give the regular file itself")
+        try:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise WardeinError(f"cannot be read ({error.strerror})", where=shown) from None
+        return HashedFile(shown, found, os.fstat(descriptor).st_size)
+
+
+def hash_folder(folder: Path, leave_out: str = "") -> list[HashedFile]:
+    """Hash every file below a folder, in the order of their POSIX paths.
+
+    Args:
+        folder: The folder.
+        leave_out: One relative path that is not part of the content: the signature that is stored inside.
+
+    Raises:
+        WardeinError: If there is no file, or there is a link, a device, or a name that is not UTF-8.
+    """
+    files = [hash_file(path, name) for name, path in sorted(_walk(folder, folder)) if name != leave_out]
+    if not files:
+        raise WardeinError("holds no file", where=str(folder), mend="give the folder that holds the artifact's files")
+    return files
+
+
+def _walk(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = Path(entry.path)
+            name = path.relative_to(root).as_posix()
+            try:
+                name.encode()
+            except UnicodeEncodeError:
+                raise WardeinError("a file name is not UTF-8", where=ascii(name), mend="rename the file") from None
+            if entry.is_symlink():
+                raise WardeinError("is a symbolic link", where=name, mend="replace it by the file it points to")
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(path, root)
+            else:
+                yield name, path

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one way to run a program: no shell, empty working directory, scrubbed environment, bounded time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wardein.errors import WardeinError
+from wardein.subject import hash_file
+
+MAX_OUTPUT = 256 * 1024 * 1024
+_KEPT = ("LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program on this machine: its absolute path and the sha256 of its file."""
+
+    name: str
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a program ended, and what it printed. An exit code is a hint; coverage decides."""
+
+    code: int
+    stdout: bytes
+    stderr: str
+
+
+def find(name: str, *, variable: str, candidates: Sequence[Path] = (), mend: str) -> Program:
+    """Find a program: an explicit setting first, then PATH, then the candidates.
+
+    Args:
+        name: The program's name.
+        variable: The environment variable that may hold its absolute path.
+        candidates: Further places, for example where a wheel puts it.
+        mend: The exact command that installs it.
+
+    Raises:
+        WardeinError: If there is none, or the setting names a file that is not there.
+    """
+    setting = os.environ.get(variable)
+    if setting:
+        path = Path(setting)
+        if not path.is_absolute() or not os.access(path, os.X_OK):
+            raise WardeinError(
+                f"{setting} is not the absolute path of a program",
+                where=variable,
+                mend=f"set it to the path of {name}, or unset it",
+            )
+        return Program(name, path, hash_file(path.resolve()).digest)
+    found = shutil.which(name)
+    for path in [Path(found)] if found else list(candidates):
+        if os.access(path, os.X_OK):
+            return Program(name, path.resolve(), hash_file(path.resolve()).digest)
+    raise WardeinError(f"needs the program {name!r}, which is not installed", mend=mend)
+
+
+def run(
+    command: Sequence[str | Path],
+    *,
+    time_limit: float,
+    environment: Mapping[str, str] | None = None,
+    memory_limit: int = 0,
+    what: str = "",
+) -> Ended:
+    """Run a program to its end.
+
+    Args:
+        command: The program's absolute path and its arguments; no shell reads them. Paths must be absolute.
+        time_limit: Seconds after which its whole process group is killed.
+        environment: Variables to add to a scrubbed environment.
+        memory_limit: Address space in bytes, 0 for none.
+        what: What to call it in an error.
+
+    Raises:
+        WardeinError: If it cannot be started, runs out of time, or prints more than 256 MiB.
+    """
+    what = what or Path(command[0]).name
+    scrubbed = {name: os.environ[name] for name in _KEPT if name in os.environ} | {
+        "PATH": os.defpath,
+        **(environment or {}),
+    }
+    with (
+        tempfile.TemporaryDirectory(prefix="wardein-") as folder,
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+    ):
+        scrubbed["HOME"] = folder
+
+        def limit() -> None:
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            if memory_limit:
+                resource.setrlimit(resource.RLIMIT_AS, (memory_limit, memory_limit))
+
+        try:
+            process = subprocess.Popen(
+                [str(part) for part in command],
+                cwd=folder,
+                env=scrubbed,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+                preexec_fn=limit,  # noqa: PLW1509 - sets limits only, and the parent runs no threads of its own
+            )
+        except OSError as error:
+            raise WardeinError(f"cannot be started ({error.strerror})", where=what) from None
+        try:
+            code = process.wait(timeout=time_limit)
+        except subprocess.TimeoutExpired:
+            raise WardeinError(
+                f"did not finish within {time_limit:g} seconds",
+                where=what,
+                mend="allow more time or give less to examine",
+            ) from None
+        finally:
+            _end(process)
+        return Ended(code, _read(out, what), _read(err, what).decode("utf-8", "replace"))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill whatever is left of the process group, so that no grandchild outlives the step."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _read(file, what: str) -> bytes:  # type: ignore[no-untyped-def]  # tempfile's private wrapper type
+    size = file.seek(0, os.SEEK_END)
+    if size > MAX_OUTPUT:
+        raise WardeinError(f"printed more than {MAX_OUTPUT} bytes", where=what)
+    file.seek(0)
+    content: bytes = file.read()
+    return content
