@@ -31,7 +31,7 @@ TrustRoot = Annotated[Path, In("TrustRoot")]
 PolicyFolder = Annotated[Path, In("Policy")]
 # A folder with an OCI layout, a docker-archive file, or a registry reference that is pinned by digest.
 Image = Annotated[str, In("Image")]
-# A folder that holds a vulnerability database; its name and date are recorded with the tool, not its bytes.
+# A folder that holds a vulnerability database.
 Database = Annotated[Path, In("Database")]
 # Evidence files, any number of them: one envelope a line.
 Claims = Annotated[list[Path], In("Claims")]

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from wardein import __version__, files
-from wardein.errors import WardeinError, missing_extra
+from wardein.errors import UsageError, WardeinError, missing_extra
 from wardein.image import identify
 from wardein.report import CHECK_RESULT, Input, Report, could_not_look
 from wardein.spec import Param, Step
@@ -79,56 +79,43 @@ def run(step: Step, arguments: Mapping[str, Any], options: Options) -> Report:
 
 
 def _guarded(step: Step, arguments: dict[str, Any], options: Options) -> Report:
-    identity = Report(
-        *_nothing_yet(),
-        check=step.name,
-        version=__version__,
-        parameters={p.name: _plain(arguments.get(p.name, p.default)) for p in step.params if p.is_setting},
-    )
+    identity: dict[str, Any] = {
+        "check": step.name,
+        "version": __version__,
+        "parameters": {p.name: _plain(arguments.get(p.name, p.default)) for p in step.params if p.is_setting},
+    }
     try:
+        _check_arguments(step, arguments)
         inputs = _inputs(step, arguments)
-        subject = tuple(Subject(i.name, i.digest) for i in inputs if i.name == step.subject.name)
-        identity = replace(identity, subject=subject, inputs=inputs)
+        identity["subject"] = tuple(Subject(i.name, i.digest) for i in inputs if i.name == step.subject.name)
+        identity["inputs"] = inputs
         with _time_limit(options.time_limit), _outputs(step, arguments) as bound:
             report = step.function(**bound)
         if _inputs(step, arguments) != inputs:
-            raise WardeinError(
-                "an input was changed while it was examined",
-                where=step.name,
-                mend="run again on files that nobody writes to",
-            )
-        report = _with(identity, report)
-        return _judged(report, options.policy, step)
+            mend = "run again on files that nobody writes to"
+            raise WardeinError("an input was changed while it was examined", where=step.name, mend=mend)
+        return _judged(replace(report, **identity), options.policy, step)
     except WardeinError as error:
-        return _with(identity, could_not_look(str(error)))
+        return replace(could_not_look(str(error)), **identity)
     except ModuleNotFoundError as error:
-        return _with(identity, could_not_look(str(missing_extra(error.name or "?", step.family))))
+        return replace(could_not_look(str(missing_extra(error.name or "?", step.family))), **identity)
     except MemoryError:
-        return _with(identity, could_not_look("ran out of memory; give the step more, or less data"))
+        return replace(could_not_look("ran out of memory; give the step more, or less data"), **identity)
     except Exception as error:  # a defect or a broken input that no step foresaw: never a traceback, never a pass
         if os.environ.get(DEBUG_VARIABLE):
             raise
         text = " ".join(str(error).split())[:300]
-        return _with(
-            identity, could_not_look(f"{type(error).__name__}: {text}; set {DEBUG_VARIABLE}=1 for the traceback")
-        )
+        mend = f"set {DEBUG_VARIABLE}=1 for the traceback"
+        return replace(could_not_look(f"{type(error).__name__}: {text}; {mend}"), **identity)
 
 
-def _nothing_yet() -> tuple[Any, Any, Any]:
-    blank = could_not_look("not run")
-    return blank.verdict, blank.reason, blank.coverage
-
-
-def _with(identity: Report, result: Report) -> Report:
-    """The result, bound to the step and to what it looked at."""
-    return replace(
-        result,
-        check=identity.check,
-        version=identity.version,
-        subject=identity.subject,
-        parameters=identity.parameters,
-        inputs=identity.inputs,
-    )
+def _check_arguments(step: Step, arguments: Mapping[str, Any]) -> None:
+    """What the command line's parser refuses must be refused from every shell."""
+    for param in step.params:
+        if param.required and arguments.get(param.name) in (None, "", []):
+            raise UsageError("is required", where=param.flag)
+        if param.choices and arguments.get(param.name, param.default) not in param.choices:
+            raise UsageError(f"{arguments[param.name]!r} is none of {', '.join(param.choices)}", where=param.flag)
 
 
 def _judged(report: Report, folder: Path | None, step: Step) -> Report:
@@ -138,7 +125,7 @@ def _judged(report: Report, folder: Path | None, step: Step) -> Report:
     from wardein.policy.policy import load
 
     policy = load(folder)
-    return replace(report.judged_by(policy.criteria_for(step.name)), policy_digest=policy.digest)
+    return replace(report.judged_by(policy.criteria_for(step.name, report.metrics)), policy_digest=policy.digest)
 
 
 def _inputs(step: Step, arguments: Mapping[str, Any]) -> tuple[Input, ...]:

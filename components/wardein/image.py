@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from wardein.errors import WardeinError
-from wardein.jsontext import strict_loads
+from wardein.jsontext import MAX_BYTES, strict_loads
 from wardein.subject import hash_file
 
 _REFERENCE = re.compile(r"[a-z0-9][\w.\-:/]*@sha256:([0-9a-f]{64})")
@@ -50,7 +50,8 @@ def _layout_digest(folder: Path) -> str:
             where=str(folder),
             mend="skopeo copy … oci:FOLDER makes one",
         )
-    data = strict_loads(index.read_bytes(), where="index.json")
+    with open(index, "rb") as file:
+        data = strict_loads(file.read(MAX_BYTES + 1), where="index.json")
     manifests = data.get("manifests") if isinstance(data, dict) else None
     if not isinstance(manifests, list) or len(manifests) != 1:
         raise WardeinError(

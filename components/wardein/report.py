@@ -17,6 +17,7 @@ from wardein.errors import WardeinError
 from wardein.subject import Subject
 
 CHECK_RESULT = "urn:wardein:check-result:1"
+VSA = "https://slsa.dev/verification_summary/v1"
 
 Comparator = Literal[">=", "<="]
 Bound = Literal["point", "ci_low", "ci_high"]

@@ -96,6 +96,13 @@ class Step:
         """The parameter that names what is judged."""
         return self.params[0]
 
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The steps whose evidence it takes; Kubeflow, which passes no lists of artifacts, has an input for each."""
+        if not any(param.type == "paths" for param in self.params):
+            return ()
+        return tuple(CHECKS) if self.name == "gate" else (*CHECKS, "gate")
+
     def has(self, name: str) -> bool:
         """Whether the step itself has a parameter of this name."""
         return any(param.name == name for param in self.params)

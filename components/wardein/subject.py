@@ -80,20 +80,25 @@ def hash_file(path: Path, name: str = "") -> HashedFile:
         return HashedFile(shown, found, os.fstat(descriptor).st_size)
 
 
-def hash_folder(folder: Path, leave_out: str = "") -> list[HashedFile]:
-    """Hash every file below a folder, in the order of their POSIX paths.
-
-    Args:
-        folder: The folder.
-        leave_out: One relative path that is not part of the content: the signature that is stored inside.
+def hash_folder(folder: Path) -> list[HashedFile]:
+    """Hash every file below a folder, in the byte order of their POSIX paths.
 
     Raises:
         WardeinError: If there is no file, or there is a link, a device, or a name that is not UTF-8.
     """
-    files = [hash_file(path, name) for name, path in sorted(_walk(folder, folder)) if name != leave_out]
-    if not files:
+    found = sorted(_walk(folder, folder), key=lambda item: item[0].encode())
+    if not found:
         raise WardeinError("holds no file", where=str(folder), mend="give the folder that holds the artifact's files")
-    return files
+    return [hash_file(path, name) for name, path in found]
+
+
+def hash_tree(path: Path) -> list[HashedFile]:
+    """The files of an artifact: those below a folder, or the one file itself, which goes by its own name.
+
+    Raises:
+        WardeinError: As :func:`hash_file` and :func:`hash_folder`.
+    """
+    return hash_folder(path) if path.is_dir() and not path.is_symlink() else [hash_file(path)]
 
 
 def _walk(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:

@@ -112,12 +112,12 @@ def _drop(**items: Any) -> dict[str, Any]:
 
 
 def _input_json(item: Input) -> dict[str, Any]:
-    return _drop(name=item.name, role=item.role, digest=item.digest, bytes=item.bytes, rows=item.rows)
+    return {"name": item.name, "role": item.role, "digest": item.digest, "bytes": item.bytes, **_drop(rows=item.rows)}
 
 
 def _tool_json(tool: Tool) -> dict[str, Any]:
     db = _drop(name=tool.db_name, updated=tool.db_updated)
-    return _drop(name=tool.name, version=tool.version, sha256=tool.sha256, db=db or None)
+    return {"name": tool.name, "version": tool.version, **_drop(sha256=tool.sha256, db=db or None)}
 
 
 def _coverage_json(coverage: Coverage) -> dict[str, Any]:

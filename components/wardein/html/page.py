@@ -1,11 +1,61 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report page: one self-contained HTML file."""
+"""The report page: one self-contained HTML file, without scripts and without anything from elsewhere."""
 
 from __future__ import annotations
 
-from wardein.report import Report
+from pathlib import Path
+from typing import Any
+
+from wardein import __version__, wire
+from wardein.errors import missing_extra
+from wardein.html.pictures import pictures
+from wardein.report import Metric, Report, Severity
+
+TEMPLATE = Path(__file__).with_name("page.html")
+MAX_FINDINGS = 200
 
 
-def render(report: Report) -> str:
-    """The page of a report."""
-    raise NotImplementedError
+def render(report: Report, title: str = "") -> str:
+    """The page of a report; a decision's page shows the reports that it rests on as well.
+
+    Raises:
+        WardeinError: If jinja2 or matplotlib is not installed.
+    """
+    try:
+        from jinja2 import Environment, StrictUndefined
+
+        env = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+        template = env.from_string(TEMPLATE.read_text(encoding="utf-8"))
+        sections = [_section(item) for item in (report, *report.appendix)]
+    except ModuleNotFoundError as error:
+        raise missing_extra(error.name or "jinja2", "html") from None
+    return template.render(
+        title=title or f"{_words(report.check)}: {report.verdict}", sections=sections, version=__version__
+    )
+
+
+def _section(report: Report) -> dict[str, Any]:
+    findings = sorted(report.findings, key=lambda f: (not f.fails, f.severity.rank, f.rule, f.location))
+    share = report.coverage.examined / report.coverage.expected if report.coverage.expected else 0.0
+    return {
+        "report": report,
+        "name": _words(report.check),
+        "core": wire.core_sha256(report),
+        "share": f"{min(share, 1.0):.0%}",
+        "pictures": pictures(report),
+        "metrics": [(metric, _value(metric)) for metric in report.metrics],
+        "findings": findings[:MAX_FINDINGS],
+        "more": len(findings) - MAX_FINDINGS,
+        "severities": [(s, n) for s in Severity if (n := sum(f.severity is s for f in findings))],
+    }
+
+
+def _value(metric: Metric) -> str:
+    unit = "" if metric.unit == "1" else f" {metric.unit}"
+    if metric.ci is None:
+        return f"{metric.value:.4g}{unit}"
+    return f"{metric.value:.3f} [{metric.ci.low:.3f}, {metric.ci.high:.3f}]{unit}"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, get_args
 
 from wardein.errors import WardeinError, missing_extra
-from wardein.report import Bound, Comparator, Criterion, Severity
+from wardein.report import Bound, Comparator, Criterion, Metric, Severity
 from wardein.subject import digest_of
 
 FILE = "policy.yaml"
@@ -23,7 +24,7 @@ class CheckPolicy:
     Attributes:
         required: Whether a release needs this check's evidence.
         criteria: Thresholds on its metrics.
-        fail_on: The least severe finding that stops a release, even if the check itself let it pass; None for none.
+        fail_severity: The least severe finding that stops a release, even if the check itself let it pass; None for none.
         max_age_hours: How old the evidence may be.
         database_max_age_days: How old the vulnerability database may be; None where the check has none.
         not_applicable: The condition under which NOT_APPLICABLE counts as passed; empty for never.
@@ -31,10 +32,23 @@ class CheckPolicy:
 
     required: bool = True
     criteria: tuple[Criterion, ...] = ()
-    fail_on: Severity | None = None
+    fail_severity: Severity | None = None
     max_age_hours: float = 24.0
     database_max_age_days: float | None = None
     not_applicable: str = ""
+
+    def criteria_on(self, metrics: Sequence[Metric]) -> tuple[Criterion, ...]:
+        """The criteria with slice patterns spelled out.
+
+        A criterion whose slice holds ``*`` stands for one on every slice that was measured and fits; if none was,
+        it stays as it is, and so is not met.
+        """
+        spelled: list[Criterion] = []
+        for criterion in self.criteria:
+            measured = sorted({metric.slice for metric in metrics if metric.name == criterion.metric})
+            fitting = [name for name in measured if "*" in criterion.slice and fnmatchcase(name, criterion.slice)]
+            spelled += [replace(criterion, slice=name) for name in fitting] or [criterion]
+        return tuple(spelled)
 
 
 @dataclass(frozen=True)
@@ -50,9 +64,9 @@ class Policy:
         """The checks without whose evidence no release passes."""
         return tuple(name for name, check in self.checks.items() if check.required)
 
-    def criteria_for(self, check: str) -> tuple[Criterion, ...]:
-        """The thresholds on the metrics of one check."""
-        return self.checks[check].criteria if check in self.checks else ()
+    def criteria_for(self, check: str, metrics: Sequence[Metric]) -> tuple[Criterion, ...]:
+        """The thresholds on the metrics of one check, slice patterns spelled out."""
+        return self.checks[check].criteria_on(metrics) if check in self.checks else ()
 
 
 def load(folder: Path) -> Policy:
@@ -96,7 +110,7 @@ def _check(name: str, value: Any) -> CheckPolicy:
     data = _members(
         value or {},
         where,
-        {"required", "criteria", "fail_on", "max_age_hours", "database_max_age_days", "not_applicable"},
+        {"required", "criteria", "fail_severity", "max_age_hours", "database_max_age_days", "not_applicable"},
     )
     required = data.get("required", True)
     if not isinstance(required, bool):
@@ -107,7 +121,7 @@ def _check(name: str, value: Any) -> CheckPolicy:
         criteria=tuple(
             _criterion(item, f"{where}.criteria[{i}]") for i, item in enumerate(_list(data.get("criteria", []), where))
         ),
-        fail_on=Severity(_choice(data["fail_on"], tuple(Severity), where)) if "fail_on" in data else None,
+        fail_severity=Severity(_choice(data["fail_severity"], tuple(Severity), where)) if "fail_severity" in data else None,
         max_age_hours=_number(data.get("max_age_hours", 24), where),
         database_max_age_days=None if database is None else _number(database, where),
         not_applicable=str(data.get("not_applicable", "")),

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,8 @@ from wardein.errors import WardeinError
 from wardein.subject import hash_file
 
 MAX_OUTPUT = 256 * 1024 * 1024
-_KEPT = ("LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_KEPT = ("LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -54,17 +56,17 @@ def find(name: str, *, variable: str, candidates: Sequence[Path] = (), mend: str
     setting = os.environ.get(variable)
     if setting:
         path = Path(setting)
-        if not path.is_absolute() or not os.access(path, os.X_OK):
+        if not path.is_absolute() or not _is_program(path):
             raise WardeinError(
                 f"{setting} is not the absolute path of a program",
                 where=variable,
                 mend=f"set it to the path of {name}, or unset it",
             )
-        return Program(name, path, hash_file(path.resolve()).digest)
+        return _program(name, path)
     found = shutil.which(name)
     for path in [Path(found)] if found else list(candidates):
-        if os.access(path, os.X_OK):
-            return Program(name, path.resolve(), hash_file(path.resolve()).digest)
+        if _is_program(path):
+            return _program(name, path)
     raise WardeinError(f"needs the program {name!r}, which is not installed", mend=mend)
 
 
@@ -89,26 +91,27 @@ def run(
         WardeinError: If it cannot be started, runs out of time, or prints more than 256 MiB.
     """
     what = what or Path(command[0]).name
-    scrubbed = {name: os.environ[name] for name in _KEPT if name in os.environ} | {
-        "PATH": os.defpath,
-        **(environment or {}),
-    }
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if memory_limit:
+            resource.setrlimit(resource.RLIMIT_AS, (memory_limit, memory_limit))
+
     with (
-        tempfile.TemporaryDirectory(prefix="wardein-") as folder,
+        tempfile.TemporaryDirectory(prefix="wardein-", ignore_cleanup_errors=True) as folder,
         tempfile.TemporaryFile() as out,
         tempfile.TemporaryFile() as err,
     ):
-        scrubbed["HOME"] = folder
-
-        def limit() -> None:
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-            if memory_limit:
-                resource.setrlimit(resource.RLIMIT_AS, (memory_limit, memory_limit))
-
+        # What a program that is killed leaves behind goes with the folder; its working directory stays empty.
+        empty, home = Path(folder, "empty"), Path(folder, "home")
+        empty.mkdir()
+        home.mkdir()
+        scrubbed = kept | {"PATH": os.defpath, "HOME": str(home), "TMPDIR": str(home), **(environment or {})}
         try:
             process = subprocess.Popen(
                 [str(part) for part in command],
-                cwd=folder,
+                cwd=empty,
                 env=scrubbed,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -119,16 +122,29 @@ def run(
         except OSError as error:
             raise WardeinError(f"cannot be started ({error.strerror})", where=what) from None
         try:
-            code = process.wait(timeout=time_limit)
-        except subprocess.TimeoutExpired:
+            code = _wait(process, (out.fileno(), err.fileno()), time_limit, what)
+        finally:
+            _end(process)
+        return Ended(code, _read(out), _read(err).decode("utf-8", "replace"))
+
+
+def _wait(process: subprocess.Popen[bytes], outputs: Sequence[int], time_limit: float, what: str) -> int:
+    """Wait for a program's end, and not longer than it stays within its bounds."""
+    deadline = time.monotonic() + time_limit
+    code: int | None = None
+    while code is None:
+        left = deadline - time.monotonic()
+        if left <= 0:
             raise WardeinError(
                 f"did not finish within {time_limit:g} seconds",
                 where=what,
                 mend="allow more time or give less to examine",
-            ) from None
-        finally:
-            _end(process)
-        return Ended(code, _read(out, what), _read(err, what).decode("utf-8", "replace"))
+            )
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = process.wait(timeout=min(left, _POLL_SECONDS))
+        if max(os.fstat(output).st_size for output in outputs) > MAX_OUTPUT:
+            raise WardeinError(f"printed more than {MAX_OUTPUT} bytes", where=what)
+    return code
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -138,10 +154,16 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _read(file, what: str) -> bytes:  # type: ignore[no-untyped-def]  # tempfile's private wrapper type
-    size = file.seek(0, os.SEEK_END)
-    if size > MAX_OUTPUT:
-        raise WardeinError(f"printed more than {MAX_OUTPUT} bytes", where=what)
+def _read(file) -> bytes:  # type: ignore[no-untyped-def]  # tempfile's private wrapper type
     file.seek(0)
-    content: bytes = file.read()
+    content: bytes = file.read(MAX_OUTPUT)
     return content
+
+
+def _is_program(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.X_OK)
+
+
+def _program(name: str, path: Path) -> Program:
+    real = path.resolve()
+    return Program(name, real, hash_file(real).digest)

@@ -1,0 +1,43 @@
+# A stranger needs git, make and Python 3.11. Everything else is installed into .venv from the lock file.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+# One thread per numeric library: the tests and the demo use processes, and tiny arrays only lose by threads.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+
+.PHONY: help demo test check generate benchmarks lock clean
+
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(VENV)/installed ## One honest release that passes, three bad ones that are stopped; writes demo-output/report.html
+	$(BIN)/python -m demo
+
+test: $(VENV)/installed ## Run all tests
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+
+check: $(VENV)/installed ## Lint, types, generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python tools/generate.py --check
+
+generate: $(VENV)/installed ## Write every generated file from the steps' signatures
+	$(BIN)/python tools/generate.py
+
+benchmarks: $(VENV)/installed ## Measure ratios against peers in the same run
+	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+lock: ## Resolve the development environment anew (needs uv)
+	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --no-emit-index-url --no-emit-find-links --output-file requirements.lock
+
+clean: ## Remove what make made
+	rm -rf $(VENV) demo-output

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all operators share: they run the command line elsewhere and read the evidence that it leaves.
+
+Nothing heavy is imported here: the libraries that do the checking live in the environment of ``command``,
+never in Airflow's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, BaseOperator
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+FailOn = Literal["verdict", "error"]
+
+
+def argv(step: str, **parameters: Any) -> list[str]:
+    """The arguments that run a step, for a shell, a container or a pod: ``argv("scan_image", image=…)``.
+
+    Args:
+        step: The step's name.
+        parameters: Its parameters and the common options (evidence, html, key, run_id, policy); None is left out.
+    """
+    arguments = [step.replace("_", "-")]
+    for name, value in parameters.items():
+        if value is None:
+            continue
+        flag = "--" + name.replace("_", "-")
+        text = value if isinstance(value, str) else str(value) if isinstance(value, Path) else json.dumps(value)
+        arguments += [flag, text]
+    return arguments
+
+
+class StepOperator(BaseOperator):
+    """Runs one wardein step as a subprocess; the generated operators add its parameters.
+
+    Args:
+        parameters: The step's own parameters by name.
+        evidence: Where the step writes its evidence: an absolute path that the command can write and the worker read.
+        html: Where it writes its page; empty for none.
+        key: The URI of the key that signs the evidence (a reference, never key material); empty for $WARDEIN_KEY.
+        run_id: Binds the evidence to this run; the default is Airflow's own run id.
+        command: What to put before the step's arguments: another virtual environment's wardein, ``docker run …``.
+        fail_on: ``verdict`` fails the task on FAIL; ``error`` leaves FAIL to a gate.
+    """
+
+    step: ClassVar[str] = ""
+    # The parameters are one dictionary, all of it templated: as attributes they could collide with Airflow's own
+    # (BaseOperator.label does).
+    template_fields: Sequence[str] = ("parameters", "evidence", "html", "key", "run_id", "command")
+    ui_color = "#dbeafe"
+
+    def __init__(
+        self,
+        *,
+        parameters: dict[str, Any],
+        evidence: str,
+        html: str = "",
+        key: str = "",
+        run_id: str = "{{ run_id }}",
+        command: Sequence[str] = ("wardein",),
+        fail_on: FailOn = "verdict",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.parameters = parameters
+        self.evidence = evidence
+        self.html = html
+        self.key = key
+        self.run_id = run_id
+        self.command = command
+        self.fail_on = fail_on
+
+    def arguments(self) -> list[str]:
+        """The step's arguments with the values of this task; empty optional ones are left out."""
+        own = {name: _given(value) for name, value in self.parameters.items()}
+        common = {"html": self.html or None, "key": self.key or None, "run_id": self.run_id or None}
+        return argv(self.step, **own, evidence=self.evidence, **common, orchestrator="airflow")
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Run the step; FAIL is not retried, ERROR is.
+
+        Returns:
+            ``{verdict, passed, evidence, digest, core}``, pushed to XCom also when the task then fails.
+
+        Raises:
+            AirflowFailException: If the verdict is FAIL (unless ``fail_on="error"``), or the call is misused.
+            AirflowException: If the verdict is ERROR, or the command ended in any other way.
+        """
+        from airflow.providers.standard.hooks.subprocess import SubprocessHook
+
+        evidence = Path(self.evidence)
+        evidence.unlink(missing_ok=True)  # what an earlier try left behind is not this try's evidence
+        self.hook = SubprocessHook()
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__")}
+        ended = self.hook.run_command([*self.command, *self.arguments()], env=environment)
+        if not evidence.is_file():
+            if ended.exit_code == 2:
+                raise AirflowFailException(f"{self.step}: misuse, nothing was examined: {ended.output}")
+            text = f"{self.step}: ended with code {ended.exit_code} and left no evidence: {ended.output}"
+            raise AirflowException(text)
+        result, reason = _read(evidence)
+        verdict = result["verdict"]
+        if verdict == "ERROR":
+            self._push(context, result)
+            raise AirflowException(f"{self.step}: ERROR: {reason}")
+        if verdict == "FAIL" and self.fail_on == "verdict":
+            self._push(context, result)
+            raise AirflowFailException(f"{self.step}: FAIL: {reason}")
+        if ended.exit_code not in (0, 1):
+            text = f"{self.step}: the evidence says {verdict}, but the command ended with {ended.exit_code}"
+            raise AirflowException(text)
+        return result
+
+    def on_kill(self) -> None:
+        """End the whole process group of the command."""
+        hook = getattr(self, "hook", None)
+        if hook is not None:
+            hook.send_sigterm()
+
+    def _push(self, context: Context, result: dict[str, Any]) -> None:
+        context["ti"].xcom_push(key="return_value", value=result)
+
+
+def _given(value: Any) -> Any:
+    """None, and the empty text that a template renders to, mean: not given."""
+    return None if value is None or value == "" else value
+
+
+def _read(evidence: Path) -> tuple[dict[str, Any], str]:
+    """What XCom may hold of the evidence, and the reason for the log."""
+    import hashlib
+
+    from wardein import wire
+    from wardein.errors import WardeinError
+    from wardein.evidence.envelope import read_claims
+    from wardein.evidence.statement import read
+
+    try:
+        first = next(iter(read_claims(evidence)))
+        if isinstance(first, WardeinError):
+            raise first
+        statement = read(first.payload)
+        report = wire.from_json(statement.predicate, statement.subject)
+    except WardeinError as error:
+        raise AirflowException(f"the evidence cannot be read: {error}") from None
+    return {
+        "verdict": str(report.verdict),
+        "passed": report.passed,
+        "evidence": str(evidence),
+        "digest": hashlib.sha256(evidence.read_bytes()).hexdigest(),
+        "core": wire.core_sha256(report),
+    }, report.reason

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""White-box views of scikit-learn classifiers: dense layers whose gradients can be taken.
+
+A Pipeline hides the gradients of its last step. Where the steps before it are affine in the columns that may
+move (scalers, encoders of other columns, PCA, column selection …), the whole is again a network of dense
+layers. Whether that is so is not read off the steps' types but measured, and then checked against the real
+model's predictions; what fails the check is attacked as a black box.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from wardein.attacks.space import Space
+
+_PROBES_PER_ROW = 5
+_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Network:
+    """Dense layers that end in one score per class.
+
+    Attributes:
+        weights: One matrix per layer, shape (inputs, outputs).
+        biases: One vector per layer, shape (outputs,).
+        activation: What follows each layer but the last: ``identity``, ``logistic``, ``tanh`` or ``relu``.
+        inputs: The inputs of the attacked rows, shape (n, moved + rest): the coordinates that may move, and
+            what all other columns contribute to the first layer, which may not.
+    """
+
+    weights: tuple[np.ndarray, ...]
+    biases: tuple[np.ndarray, ...]
+    activation: str
+    inputs: np.ndarray
+
+    @property
+    def linear(self) -> bool:
+        """Whether the scores are linear in the inputs."""
+        return len(self.weights) == 1
+
+    def forward(self, inputs: np.ndarray) -> list[np.ndarray]:
+        """The output of every layer, after its activation; the last one is the scores, shape (k, classes)."""
+        outputs = [inputs]
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            value = outputs[-1] @ weight + bias
+            outputs.append(value if i == len(self.weights) - 1 else _activate(value, self.activation))
+        return outputs[1:]
+
+    def pull_back(self, inputs: np.ndarray, weighting: np.ndarray) -> np.ndarray:
+        """The gradient, with respect to the inputs, of the scores weighted by ``weighting``, shape of inputs."""
+        outputs = self.forward(inputs)
+        gradient: np.ndarray = weighting @ self.weights[-1].T
+        for weight, output in zip(self.weights[-2::-1], outputs[-2::-1], strict=True):
+            gradient = (gradient * _slope(output, self.activation)) @ weight.T
+        return gradient
+
+
+def unwrap(estimator: Any, space: Space, seed: int) -> Network | None:
+    """The network that an estimator is on the columns that may move; None if it is none.
+
+    Args:
+        estimator: A fitted scikit-learn classifier or Pipeline.
+        space: The rows under attack and the columns that may move.
+        seed: Seeds the points at which the equality is checked.
+    """
+    import numpy as np
+
+    estimator = getattr(estimator, "best_estimator_", estimator)
+    transform, final = _parts(estimator)
+    layers = _layers(final)
+    if layers is None:
+        return None
+    rng = np.random.default_rng(seed)
+    moves = _affine(transform, space, rng)
+    if moves is None:
+        return None
+    matrix, rest = moves
+    (weights, biases), activation = layers, getattr(final, "activation", "identity")
+    first = np.vstack([matrix @ weights[0], weights[0]])
+    network = Network((first, *weights[1:]), biases, activation, np.hstack([space.origin, rest]))
+    return network if _agrees(network, space, rng) else None
+
+
+def _parts(estimator: Any) -> tuple[Any, Any]:
+    """The function from a table to the last step's inputs, and the last step."""
+    from sklearn.pipeline import Pipeline
+
+    if isinstance(estimator, Pipeline):
+        return (estimator[:-1].transform if len(estimator) > 1 else _numbers), estimator[-1]
+    return _numbers, estimator
+
+
+def _numbers(table: Any) -> np.ndarray:
+    numbers: np.ndarray = table.to_numpy(dtype=float)
+    return numbers
+
+
+def _layers(final: Any) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]] | None:
+    """Weights and biases down to one score per class, or None for an estimator that is no network."""
+    import numpy as np
+    from sklearn.linear_model._base import LinearClassifierMixin
+    from sklearn.neural_network import MLPClassifier
+
+    if isinstance(final, MLPClassifier):
+        weights, biases = list(final.coefs_), list(final.intercepts_)
+    elif isinstance(final, LinearClassifierMixin) and isinstance(final.coef_, np.ndarray):
+        weights = [np.atleast_2d(final.coef_).T]
+        biases = [np.broadcast_to(np.asarray(final.intercept_, dtype=float), weights[0].shape[1])]
+    else:
+        return None
+    if weights[-1].shape[1] == 1:  # two classes share one score: the first class's is zero
+        weights[-1] = np.hstack([np.zeros_like(weights[-1]), weights[-1]])
+        biases[-1] = np.concatenate([[0.0], biases[-1]])
+    return tuple(np.asarray(w, dtype=float) for w in weights), tuple(np.asarray(b, dtype=float) for b in biases)
+
+
+def _affine(transform: Any, space: Space, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray] | None:
+    """Measure ``transform(row) = z @ matrix + rest(row)``; None if that does not hold at random points."""
+    import numpy as np
+
+    n, m = space.origin.shape
+    corners = np.repeat(space.origin[:1], 2 * m, axis=0)
+    corners[np.arange(m), np.arange(m)] = space.low
+    corners[np.arange(m, 2 * m), np.arange(m)] = space.high
+    everyone, first = np.arange(n), np.zeros(2 * m, dtype=int)
+    which = np.repeat(everyone, _PROBES_PER_ROW)
+    try:
+        at_corners = _dense(transform(_floats(space, first, corners)))
+        at_rows = _dense(transform(_floats(space, everyone, space.origin)))
+        points = rng.uniform(space.low, space.high, (len(which), m))
+        at_points = _dense(transform(_floats(space, which, points)))
+    except Exception:  # whatever a step raises on probes is no reason to stop: the real model can still be asked
+        return None
+    matrix = (at_corners[m:] - at_corners[:m]) / (space.high - space.low)[:, None]
+    rest = at_rows - space.origin @ matrix
+    size = 1 + np.abs(at_points).max()
+    if not np.abs(points @ matrix + rest[which] - at_points).max() <= _TOLERANCE * size:
+        return None
+    return matrix, rest
+
+
+def _floats(space: Space, which: np.ndarray, z: np.ndarray) -> Any:
+    """Rows at exactly these coordinates, whole or not: the arithmetic is probed here, not the data."""
+    moved = list(space.columns.moved)
+    frame = space.rows.iloc[which].reset_index(drop=True).astype(dict.fromkeys(moved, float))
+    frame[moved] = space.values(z)
+    return frame
+
+
+def _dense(matrix: Any) -> np.ndarray:
+    import numpy as np
+
+    return np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix, dtype=float)
+
+
+def _agrees(network: Network, space: Space, rng: np.random.Generator) -> bool:
+    """Whether the network predicts what the real model predicts, on the rows and at random points."""
+    import numpy as np
+
+    n, m = space.origin.shape
+    which = np.repeat(np.arange(n), 1 + _PROBES_PER_ROW)
+    points = rng.uniform(space.low, space.high, (len(which), m))
+    points[:: 1 + _PROBES_PER_ROW] = space.origin
+    points = space.coordinates(space.realise(which, points))
+    inputs = np.hstack([points, network.inputs[which, m:]])
+    return bool((network.forward(inputs)[-1].argmax(axis=1) == space.classes_at(which, points)).all())
+
+
+def _activate(value: np.ndarray, activation: str) -> np.ndarray:
+    import numpy as np
+
+    if activation == "relu":
+        return np.asarray(np.maximum(value, 0))
+    if activation == "tanh":
+        return np.asarray(np.tanh(value))
+    if activation == "logistic":
+        return np.asarray((1 + np.tanh(value / 2)) / 2)
+    return value
+
+
+def _slope(output: np.ndarray, activation: str) -> np.ndarray:
+    """The activation's derivative, from its output."""
+    import numpy as np
+
+    if activation == "relu":
+        return np.asarray(output > 0, dtype=float)
+    if activation == "tanh":
+        return np.asarray(1 - output**2)
+    if activation == "logistic":
+        return np.asarray(output * (1 - output))
+    return np.ones_like(output)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether probabilities mean what they say: of rows with a probability of 0.8, do 80 % turn out so?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wardein.intervals import percentile, wilson
+from wardein.report import Interval
+
+if TYPE_CHECKING:
+    import numpy as np
+
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How a model's probabilities compare with what happened.
+
+    Attributes:
+        error: The expected calibration error over ten bins of equal width (Guo et al. 2017): the distance between
+            mean probability and observed share in a bin, averaged over all rows.
+        brier: The Brier score, half the squared distance between the probabilities and what happened, 0 to 1.
+        reliability: For each bin with rows its middle, the observed share with its interval, and its rows.
+    """
+
+    error: float
+    error_interval: Interval
+    brier: float
+    brier_interval: Interval
+    reliability: tuple[tuple[float, float, Interval, int], ...]
+
+
+def calibration(probabilities: np.ndarray, truth: np.ndarray, positive: int, replicates: int, seed: int) -> Calibration:
+    """Measure calibration: of the positive class's probability of two, or of the most probable class of more.
+
+    Args:
+        probabilities: Shape (rows, classes).
+        truth: For each row the index of its class.
+        positive: The index of the positive class, if there are two.
+        replicates: The bootstrap replicates of the intervals.
+        seed: Their seed.
+    """
+    import numpy as np
+
+    rows, classes = probabilities.shape
+    stated = probabilities[:, positive] if classes == 2 else probabilities.max(axis=1)
+    happened = truth == (positive if classes == 2 else probabilities.argmax(axis=1))
+    loss = ((probabilities - np.eye(classes)[truth]) ** 2).sum(axis=1) / 2
+    # The order of the rows must not matter to the replicates.
+    order = np.lexsort((loss, happened, stated))
+    stated, happened, loss = stated[order], happened[order], loss[order]
+    bins = np.minimum((stated * BINS).astype(int), BINS - 1)
+    excess = stated - happened
+    error, brier = _error(bins, excess), float(loss.mean())
+    random = np.random.default_rng(seed)
+    drawn = np.empty((replicates, 2))
+    for replicate in drawn:
+        chosen = random.integers(0, rows, rows)
+        replicate[:] = _error(bins[chosen], excess[chosen]), loss[chosen].mean()
+    sizes, hits = np.bincount(bins, minlength=BINS).tolist(), np.bincount(bins, happened, BINS).astype(int).tolist()
+    reliability = tuple(((i + 0.5) / BINS, hits[i] / n, wilson(hits[i], n), n) for i, n in enumerate(sizes) if n)
+    return Calibration(error, percentile(drawn[:, 0]), brier, percentile(drawn[:, 1]), reliability)
+
+
+def _error(bins: np.ndarray, excess: np.ndarray) -> float:
+    import numpy as np
+
+    return float(np.abs(np.bincount(bins, excess, BINS)).sum() / len(bins))

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Claims: what evidence files say, before anybody believes it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wardein import wire
+from wardein.errors import WardeinError
+from wardein.evidence.envelope import Envelope, read_claims
+from wardein.evidence.statement import Statement, read
+from wardein.evidence.trust import Role, TrustedKey, TrustRoot
+from wardein.report import CHECK_RESULT, VSA, Report
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One envelope, what its payload says, and whether that can be believed.
+
+    Attributes:
+        digest: The sha256 of the envelope as a line of a claims file.
+        statement: The parsed payload; None if it cannot be read.
+        signer: The trusted key with the right role that signed it; None if there is none.
+        error: Why the claim cannot be believed; empty if it can.
+    """
+
+    where: str
+    digest: str = ""
+    statement: Statement | None = None
+    report: Report | None = None
+    signer: TrustedKey | None = None
+    error: str = ""
+
+    @property
+    def check(self) -> str:
+        """The check that the claim says it is about; also of a claim that is not believed."""
+        named = self.statement.predicate.get("check") if self.statement else None
+        return str(named.get("id", "")) if isinstance(named, dict) else ""
+
+
+def gather(paths: Sequence[Path], trust: TrustRoot) -> list[Claim]:
+    """Read evidence files and verify every envelope in them.
+
+    A file that cannot be read becomes a claim with an error: evidence is never skipped in silence.
+    """
+    return [claim for path in paths for claim in _read_file(path, trust)]
+
+
+def _read_file(path: Path, trust: TrustRoot) -> Iterator[Claim]:
+    try:
+        for number, item in enumerate(read_claims(path), 1):
+            where = f"{path.name} line {number}"
+            yield Claim(where, error=str(item)) if isinstance(item, WardeinError) else _believe(where, item, trust)
+    except WardeinError as error:
+        yield Claim(path.name, error=str(error))
+
+
+def _believe(where: str, envelope: Envelope, trust: TrustRoot) -> Claim:
+    digest = hashlib.sha256(envelope.to_line()).hexdigest()
+    try:
+        statement = read(envelope.payload)
+    except WardeinError as error:
+        return Claim(where, digest, error=str(error))
+    claim = Claim(where, digest, statement)
+    # A gate speaks of decisions, in a verification summary or in its own report; checks speak of all else.
+    role: Role = "gate" if statement.predicate_type == VSA or claim.check == "gate" else "check"
+    try:
+        signer = trust.signer_of(envelope, role)
+        report = None
+        if statement.predicate_type == CHECK_RESULT:
+            report = wire.from_json(statement.predicate, statement.subject)
+        return replace(claim, report=report, signer=signer)
+    except WardeinError as error:
+        return replace(claim, error=str(error))

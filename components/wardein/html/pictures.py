@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures of metrics: a curve with its interval band, or groups with their whiskers, as inline SVG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from wardein.report import Criterion, Metric, Report
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Slice keys that are continuous quantities: metrics that differ in one of them are points of a curve.
+AXES = {"epsilon": "perturbation ε, in units of each feature's scale", "probability": "predicted probability"}
+MAX_GROUPS = 24
+_COLOURS = ("#0b6e99", "#c2410c", "#4d7c0f", "#7c3aed", "#b45309", "#0f766e")
+_STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "wardein",
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+def pictures(report: Report) -> list[str]:
+    """One SVG for each proportion that was measured on more than one slice, and differs."""
+    found = []
+    for name in dict.fromkeys(metric.name for metric in report.metrics):
+        metrics = [m for m in report.metrics if m.name == name and m.slice and m.unit == "1"]
+        if len(metrics) > 1 and len({metric.value for metric in metrics}) > 1:
+            criteria = [criterion for criterion in report.criteria if criterion.metric == name]
+            axis = _axis(metrics)
+            if axis or len(metrics) <= MAX_GROUPS:
+                found.append(_curve(metrics, axis, criteria) if axis else _groups(metrics, criteria))
+    return found
+
+
+def slices(metric: Metric) -> dict[str, str]:
+    """The parts of a slice, ``a=1, b=2``, by name."""
+    return dict(part.partition("=")[::2] for part in metric.slice.split(", "))
+
+
+def _axis(metrics: Sequence[Metric]) -> str:
+    return next((key for key in AXES if all(key in slices(metric) for metric in metrics)), "")
+
+
+def _curve(metrics: Sequence[Metric], axis: str, criteria: Sequence[Criterion]) -> str:
+    figure, axes = _figure(5.2, 3.0)
+    series: dict[str, list[Metric]] = {}
+    for metric in metrics:
+        rest = ", ".join(f"{key} {value}" for key, value in slices(metric).items() if key != axis)
+        series.setdefault(rest, []).append(metric)
+    for colour, (label, points) in zip(_COLOURS * len(series), series.items(), strict=False):
+        points.sort(key=lambda metric: float(slices(metric)[axis]))
+        x = [float(slices(metric)[axis]) for metric in points]
+        axes.plot(x, [metric.value for metric in points], color=colour, marker="o", markersize=4, label=label or None)
+        if all(metric.ci for metric in points):
+            low, high = ([end for m in points if m.ci for end in (getattr(m.ci, side),)] for side in ("low", "high"))
+            axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+    for criterion in criteria:
+        at = dict(part.partition("=")[::2] for part in criterion.slice.split(", ")).get(axis)
+        if at is not None:
+            marker = "^" if criterion.comparator == ">=" else "v"
+            axes.plot([float(at)], [criterion.threshold], marker, color="#111827", markersize=8, clip_on=False)
+            axes.annotate(
+                f" {criterion.comparator} {criterion.threshold:g}", (float(at), criterion.threshold), va="top"
+            )
+    axes.set_xlabel(AXES[axis])
+    axes.set_ylabel(_words(metrics[0].name))
+    _unit_range(axes.set_ylim, metrics)
+    if any(series):
+        axes.legend(frameon=False, loc="best")
+    return _svg(figure, f"{_words(metrics[0].name)} against {axis}")
+
+
+def _groups(metrics: Sequence[Metric], criteria: Sequence[Criterion]) -> str:
+    figure, axes = _figure(5.2, 0.9 + 0.32 * len(metrics))
+    for row, metric in enumerate(reversed(metrics)):
+        if metric.ci:
+            axes.plot([metric.ci.low, metric.ci.high], [row, row], color=_COLOURS[0], linewidth=5, alpha=0.25)
+        axes.plot([metric.value], [row], "o", color=_COLOURS[0])
+    axes.set_yticks(range(len(metrics)), [f"{m.slice}  (n={m.n})" for m in reversed(metrics)])
+    for criterion in criteria:
+        axes.axvline(criterion.threshold, color="#111827", linestyle="--", linewidth=1)
+    axes.set_xlabel(_words(metrics[0].name))
+    axes.grid(axis="x", alpha=0.25)
+    _unit_range(axes.set_xlim, metrics)
+    return _svg(figure, f"{_words(metrics[0].name)} by group")
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    mpl.rcParams.update(_STYLE)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _unit_range(set_limits: Any, metrics: Sequence[Metric]) -> None:
+    if metrics[0].unit == "1" and all(0 <= metric.value <= 1 for metric in metrics):
+        set_limits(-0.02, 1.02)
+
+
+def _svg(figure: Figure, title: str) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Title": title})
+    return buffer.getvalue().partition("?>")[2].partition(">")[2]
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

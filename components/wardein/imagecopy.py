@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A private copy of an image in which every byte is what the image's digests say.
+
+Scanners read images without checking their digests, and archives so that two readers can see two things. So a
+scanner gets a copy: an OCI layout in a folder of this process, written blob by blob under the digest that was
+computed while writing, whatever the image came as. Layers are read through once more to compare them with the
+configuration's ``diff_ids`` and to note the files that describe installed packages; none is ever unpacked.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import re
+import shutil
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from wardein.errors import WardeinError
+from wardein.image import identify
+from wardein.jsontext import MAX_BYTES, strict_loads
+from wardein.layers import CHUNK, GZIP, MAX_UNPACKED, Hashing, Records, read_layer, starts_with
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+MANIFEST_TYPES = (
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+_LAYER_TYPE = re.compile(
+    r"application/vnd\.(oci\.image\.layer(\.nondistributable)?\.v1\.tar(\+gzip|\+zstd)?"
+    r"|docker\.image\.rootfs\.(foreign\.)?diff\.tar(\.gzip|\.zstd)?)"
+)
+# Opens one of an image's files by the name that its manifest gives it; for a copy in progress.
+Opener = Callable[[str], IO[bytes]]
+
+
+@dataclass(frozen=True)
+class VerifiedImage:
+    """An image whose content was compared with its digests.
+
+    Attributes:
+        layout: The private folder with its OCI layout.
+        digest: What identifies the image that was given (:func:`wardein.image.identify`).
+        config_digest: The sha256 of its configuration.
+        config: Its configuration, as the container runtime will read it.
+        diff_ids: The sha256 of each uncompressed layer, from the bottom up.
+        records: The files of the topmost view that describe installed packages, by kind: ``python conda os``.
+    """
+
+    layout: Path
+    digest: str
+    config_digest: str
+    config: Mapping[str, Any]
+    diff_ids: tuple[str, ...]
+    records: Mapping[str, frozenset[str]]
+
+
+@contextmanager
+def verified_copy(image: str) -> Iterator[VerifiedImage]:
+    """Copy an image and verify it on the way; the copy is gone when the context ends.
+
+    Args:
+        image: An OCI layout folder, a docker-archive or OCI archive file, or a reference pinned by digest.
+
+    Raises:
+        WardeinError: If anything in it is missing, truncated, damaged, larger than can be examined, or is not what its
+            digest says.
+    """
+    with tempfile.TemporaryDirectory(prefix="wardein-image-") as folder:
+        private = Path(folder)
+        digest = identify(image)
+        try:
+            yield _copy(image, digest, private)
+        except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise WardeinError(
+                f"is damaged or truncated ({str(error)[:160]})", where=image, mend="export the image again"
+            ) from None
+
+
+def _copy(image: str, digest: str, private: Path) -> VerifiedImage:
+    path = Path(image)
+    copy = _Layout(private / "image")
+    if path.is_dir():
+        return copy.of_manifest(digest, digest, _from_folder(path))
+    if not path.is_file():
+        from wardein.registry import open_reference
+
+        return copy.of_manifest(digest, digest, open_reference(image))
+    if starts_with(path, GZIP):
+        path = _unzipped(path, private / "archive.tar")
+    with tarfile.open(path, mode="r:") as archive:
+        members = _members(archive)
+        opener = _from_archive(archive, members)
+        if "manifest.json" in members:
+            return copy.of_docker_archive(digest, opener)
+        if "index.json" in members:
+            return copy.of_manifest(digest, _only_manifest(_small(opener("index.json"), "index.json")), opener)
+    raise WardeinError(
+        "is a tar without manifest.json or index.json, not an image",
+        where=image,
+        mend="docker save or skopeo copy makes one",
+    )
+
+
+class _Layout:
+    """The copy in the making."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.blobs = folder / "blobs" / "sha256"
+        self.blobs.mkdir(parents=True)
+        (folder / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}', encoding="ascii")
+
+    def of_manifest(self, digest: str, manifest_digest: str, opener: Opener) -> VerifiedImage:
+        """From what has a manifest: a layout, an OCI archive, a registry."""
+        manifest_file = self._store(opener(_blob(manifest_digest)), manifest_digest, "the manifest", MAX_BYTES)
+        manifest = _mapping(strict_loads(manifest_file.read_bytes(), where="manifest"), "the manifest")
+        media_type = str(manifest.get("mediaType") or MANIFEST_TYPES[0])
+        if "manifests" in manifest or media_type not in MANIFEST_TYPES:
+            raise WardeinError(
+                "stands for several platforms or for something that is no image",
+                where=f"sha256:{manifest_digest[:12]}…",
+                mend="give the digest of one platform's image manifest",
+            )
+        config_digest = _descriptor(manifest.get("config"), "the configuration")
+        layers = manifest.get("layers")
+        for layer in layers if isinstance(layers, list) else []:
+            if not _LAYER_TYPE.fullmatch(str(_mapping(layer, "a layer").get("mediaType"))):
+                raise WardeinError(
+                    f"a layer is of the type {layer.get('mediaType')!r}, not a file system", where="manifest"
+                )
+        layer_digests = [_descriptor(layer, "a layer") for layer in layers] if isinstance(layers, list) else []
+        self._store(opener(_blob(config_digest)), config_digest, "the configuration", MAX_BYTES)
+        for number, layer_digest in enumerate(layer_digests):
+            if not (self.blobs / layer_digest).exists():
+                self._store(opener(_blob(layer_digest)), layer_digest, f"layer {number}", MAX_UNPACKED)
+        return self._finish(digest, manifest_digest, media_type, config_digest, layer_digests)
+
+    def of_docker_archive(self, digest: str, opener: Opener) -> VerifiedImage:
+        """From an archive that names a configuration and layers; its digests are the configuration's diff_ids."""
+        data = strict_loads(_small(opener("manifest.json"), "manifest.json"), where="manifest.json")
+        if not isinstance(data, list) or len(data) != 1:
+            raise WardeinError(
+                "does not list exactly one image", where="manifest.json", mend="save one image per archive"
+            )
+        entry = _mapping(data[0], "manifest.json")
+        names = entry.get("Layers")
+        if not isinstance(names, list):
+            raise WardeinError("lists no layers", where="manifest.json")
+        config = self._store(opener(str(entry.get("Config"))), "", "the configuration", MAX_BYTES)
+        layers = [self._store(opener(str(name)), "", f"layer {n}", MAX_UNPACKED) for n, name in enumerate(names)]
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST_TYPES[0],
+            "config": _describe(config, "application/vnd.oci.image.config.v1+json"),
+            "layers": [_describe(layer, _layer_type(layer)) for layer in layers],
+        }
+        content = json.dumps(manifest).encode()
+        manifest_digest = hashlib.sha256(content).hexdigest()
+        (self.blobs / manifest_digest).write_bytes(content)
+        return self._finish(digest, manifest_digest, MANIFEST_TYPES[0], config.name, [layer.name for layer in layers])
+
+    def _store(self, source: IO[bytes], digest: str, what: str, limit: int) -> Path:
+        """Copy one blob, hash what is written, and keep it under its digest if that is the one it must have."""
+        hasher, size, temporary = hashlib.sha256(), 0, self.blobs / "incoming"
+        with source, open(temporary, "wb") as target:
+            while chunk := source.read(CHUNK):
+                size += len(chunk)
+                if size > limit:
+                    raise WardeinError(f"is larger than {limit} bytes", where=what)
+                hasher.update(chunk)
+                target.write(chunk)
+        found = hasher.hexdigest()
+        if digest and found != digest:
+            raise WardeinError(
+                f"is not what its digest says: sha256:{found[:12]}… instead of sha256:{digest[:12]}…",
+                where=what,
+                mend="export or pull the image again, and find out who changed it",
+            )
+        return temporary.rename(self.blobs / found)
+
+    def _finish(
+        self, digest: str, manifest_digest: str, media_type: str, config_digest: str, layers: list[str]
+    ) -> VerifiedImage:
+        config = _mapping(
+            strict_loads((self.blobs / config_digest).read_bytes(), where="configuration"), "the configuration"
+        )
+        diff_ids = _mapping(config.get("rootfs"), "the configuration's rootfs").get("diff_ids")
+        if config.get("os") != "linux" or not isinstance(diff_ids, list):
+            raise WardeinError(
+                f"is for {config.get('os')!r}, or lists no layers; only Linux images can be examined",
+                where="the configuration",
+            )
+        if len(diff_ids) != len(layers):
+            raise WardeinError(f"lists {len(diff_ids)} layers, the manifest {len(layers)}", where="the configuration")
+        if not diff_ids:
+            raise WardeinError("lists no layer, so there is nothing to examine", where="the configuration")
+        records = Records()
+        left = MAX_UNPACKED
+        for number, (layer, diff_id) in enumerate(zip(layers, diff_ids, strict=True)):
+            left -= read_layer(self.blobs / layer, str(diff_id), number, left, records)
+        entry = _describe(self.blobs / manifest_digest, media_type)
+        (self.folder / "index.json").write_text(
+            json.dumps({"schemaVersion": 2, "manifests": [entry]}), encoding="ascii"
+        )
+        return VerifiedImage(
+            layout=self.folder,
+            digest=digest,
+            config_digest=config_digest,
+            config=config,
+            diff_ids=tuple(map(str, diff_ids)),
+            records={kind: frozenset(paths) for kind, paths in records.found.items()},
+        )
+
+
+def _from_folder(folder: Path) -> Opener:
+    def opener(name: str) -> IO[bytes]:
+        try:
+            return open(os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+        except OSError as error:
+            raise WardeinError(
+                f"cannot be opened ({error.strerror})", where=name, mend="copy the image again"
+            ) from None
+
+    return opener
+
+
+def _members(archive: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
+    found: dict[str, tarfile.TarInfo] = {}
+    for member in archive:
+        name = os.path.normpath(member.name)
+        if name in found and member.isfile():
+            raise WardeinError("appears twice, so that two readers could see two images", where=ascii(name))
+        found[name] = member
+    return found
+
+
+def _from_archive(archive: tarfile.TarFile, members: Mapping[str, tarfile.TarInfo]) -> Opener:
+    def opener(name: str) -> IO[bytes]:
+        member = members.get(os.path.normpath(name))
+        if member is None:
+            raise WardeinError("is missing from the archive", where=ascii(name), mend="export the image again")
+        source = archive.extractfile(member) if member.isreg() else None
+        if source is None:
+            raise WardeinError(
+                "is a link or a special file in the archive",
+                where=ascii(name),
+                mend="skopeo copy docker-archive:FILE oci:FOLDER makes an image without links",
+            )
+        return source
+
+    return opener
+
+
+def _unzipped(path: Path, target: Path) -> Path:
+    with gzip.open(path) as source, open(target, "wb") as out:
+        shutil.copyfileobj(Hashing(source, path.name, MAX_UNPACKED), out, CHUNK)  # type: ignore[arg-type]
+    return target
+
+
+def _small(source: IO[bytes], what: str) -> bytes:
+    with source:
+        content = source.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise WardeinError(f"is larger than {MAX_BYTES} bytes", where=what)
+    return content
+
+
+def _only_manifest(index: bytes) -> str:
+    manifests = _mapping(strict_loads(index, where="index.json"), "index.json").get("manifests")
+    if not isinstance(manifests, list) or len(manifests) != 1:
+        raise WardeinError("does not list exactly one manifest", where="index.json", mend="save one image per archive")
+    return _descriptor(manifests[0], "the manifest")
+
+
+def _mapping(value: Any, what: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise WardeinError("is not a JSON object", where=what)
+    return value
+
+
+def _descriptor(value: Any, what: str) -> str:
+    """The hexadecimal sha256 of an OCI descriptor."""
+    digest = str(_mapping(value, what).get("digest"))
+    if not _DIGEST.fullmatch(digest):
+        raise WardeinError(f"its digest {digest[:80]!r} is not a sha256", where=what)
+    return digest.removeprefix("sha256:")
+
+
+def _describe(blob: Path, media_type: str) -> dict[str, Any]:
+    return {"mediaType": media_type, "digest": f"sha256:{blob.name}", "size": blob.stat().st_size}
+
+
+def _layer_type(layer: Path) -> str:
+    return "application/vnd.oci.image.layer.v1.tar" + ("+gzip" if starts_with(layer, GZIP) else "")
+
+
+def _blob(digest: str) -> str:
+    return f"blobs/sha256/{digest}"

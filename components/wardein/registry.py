@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading an image from a registry by its digest: anonymously, over HTTPS, and from the registry alone.
+
+Only what the distribution specification calls a pull: the manifest by digest, then blobs by digest. The caller
+compares every byte with its digest. A registry on this machine (``localhost``, ``127.0.0.1``) is read over HTTP.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable
+from typing import IO, Any
+
+from wardein.errors import WardeinError
+
+_TIMEOUT = 60
+_DOCKER_HUB = "registry-1.docker.io"
+_ACCEPT = ", ".join(
+    (
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+    )
+)
+
+
+def open_reference(reference: str) -> Callable[[str], IO[bytes]]:
+    """What opens ``blobs/sha256/<digest>`` of an image in a registry; the first one asked for is its manifest.
+
+    Args:
+        reference: ``host/name@sha256:…``; without a host, Docker Hub is meant, as everywhere.
+    """
+    name, _, digest = reference.partition("@sha256:")
+    host, _, repository = name.partition("/")
+    if not repository or not ("." in host or ":" in host or host == "localhost"):
+        host, repository = _DOCKER_HUB, name if "/" in name else f"library/{name}"
+    repository = re.sub(r":[^/]*$", "", repository)  # a tag beside a digest says nothing
+    scheme = "http" if host.partition(":")[0] in ("localhost", "127.0.0.1") else "https"
+    base = f"{scheme}://{host}/v2/{repository}"
+    headers = {"Accept": _ACCEPT}
+
+    def opener(blob: str) -> IO[bytes]:
+        wanted = blob.rpartition("/")[2]
+        url = f"{base}/{'manifests' if wanted == digest else 'blobs'}/sha256:{wanted}"
+        try:
+            return _get(url, headers)
+        except urllib.error.HTTPError as error:
+            challenge = error.headers.get("WWW-Authenticate", "")
+            if error.code != 401 or "Authorization" in headers or not challenge.lower().startswith("bearer "):
+                raise _refused(reference, f"HTTP {error.code}") from None
+        headers["Authorization"] = f"Bearer {_anonymous_token(challenge, repository, reference)}"
+        try:
+            return _get(url, headers)
+        except urllib.error.HTTPError as error:
+            raise _refused(reference, f"HTTP {error.code}") from None
+
+    def guarded(blob: str) -> IO[bytes]:
+        try:
+            return opener(blob)
+        except (OSError, http.client.HTTPException) as error:
+            raise _refused(reference, str(getattr(error, "reason", error))) from None
+
+    return guarded
+
+
+class _OneHost(urllib.request.HTTPRedirectHandler):
+    """Follow a registry's redirect to its storage, without carrying the token to another host."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        request = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if request is not None and urllib.parse.urlsplit(newurl).netloc != urllib.parse.urlsplit(req.full_url).netloc:
+            request.remove_header("Authorization")
+        return request
+
+
+def _get(url: str, headers: dict[str, str]) -> IO[bytes]:
+    opener = urllib.request.build_opener(_OneHost)
+    response: IO[bytes] = opener.open(urllib.request.Request(url, headers=headers), timeout=_TIMEOUT)  # noqa: S310 - http(s) only, built above
+    return response
+
+
+def _anonymous_token(challenge: str, repository: str, reference: str) -> str:
+    fields = dict(re.findall(r'(\w+)="([^"]*)"', challenge))
+    realm = fields.get("realm", "")
+    if not realm.startswith(("https://", "http://localhost", "http://127.0.0.1")):
+        raise _refused(reference, "it asks for credentials in a way that is not known")
+    query = urllib.parse.urlencode({"service": fields.get("service", ""), "scope": f"repository:{repository}:pull"})
+    try:
+        with _get(f"{realm}?{query}", {}) as answer:
+            data = json.loads(answer.read(1024 * 1024))
+        return str(data.get("token") or data["access_token"])
+    except (OSError, ValueError, KeyError, AttributeError):
+        raise _refused(reference, "it gives no anonymous access") from None
+
+
+def _refused(reference: str, why: str) -> WardeinError:
+    return WardeinError(
+        f"cannot be pulled ({why})",
+        where=reference,
+        mend="for a registry with credentials: skopeo copy docker://… oci:FOLDER, and give the folder",
+    )

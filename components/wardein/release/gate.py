@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decide on a release by its evidence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from wardein import __version__
+from wardein.artifacts import Claims, Dataset, Image, Model, PolicyFolder, TrustRoot
+from wardein.report import VSA, Attestation, Coverage, Report, conclude
+
+if TYPE_CHECKING:
+    from wardein.release.verification import Decision, Release
+
+
+def gate(
+    model: Model,
+    claims: Claims,
+    trust: TrustRoot,
+    policy: PolicyFolder,
+    data: Dataset | None = None,
+    image: Image = "",
+    nonce: str = "",
+) -> Report:
+    """Let a model through only on signed, fresh, complete evidence that meets the policy.
+
+    Verifies of every claim the signature, the signer's role, the subject's digest, the run and the age;
+    recomputes every criterion from the metrics; then applies the policy. What is missing, unsigned, foreign,
+    stale, unreadable or contradictory denies, with a reason per check. The decision is written with --evidence
+    as a report and as a SLSA Verification Summary, both signed with --key (a key with the role ``gate``).
+
+    Args:
+        model: The model to release.
+        claims: Evidence files of the checks; repeat the option, or give one claims.jsonl.
+        trust: The trust root (trust.json), obtained out of band, not from the pipeline.
+        policy: The policy folder; its digest must be the one that the trust root pins.
+        data: The data that the checks must have used; needed if the policy requires a check of data.
+        image: The image that will serve the model; needed if the policy requires a check of it.
+        nonce: Only evidence of the run with this identifier counts; empty for any run.
+
+    Returns:
+        PASS if the release is allowed; FAIL with every reason if it is denied.
+
+    Raises:
+        WardeinError: If the trust root or the policy cannot be read; nothing is let through then.
+
+    References:
+        SLSA Verification Summary Attestation v1; in-toto Statement v1; DSSE v1.0.
+    """
+    from wardein.release.verification import decide, release_of
+    from wardein.tools.versions import packages
+
+    release = release_of(model, trust, policy, data, image, nonce)
+    decision = decide(release, claims)
+    required = len(release.policy.required)
+    return conclude(
+        coverage=Coverage("required checks", required, required),
+        tools=packages("securesystemslib"),
+        findings=decision.findings,
+        attestations=[Attestation(VSA, _summary(decision, release))],
+        # On the page, each check's metrics stand beside what the policy demands of them.
+        appendix=[r.judged_by(release.policy.criteria_for(r.check, r.metrics)) for r in decision.reports],
+    )
+
+
+def _summary(decision: Decision, release: Release) -> dict[str, Any]:
+    """The predicate of a SLSA Verification Summary."""
+    return {
+        "verifier": {"id": "urn:wardein:gate", "version": {"wardein": __version__}},
+        "timeVerified": release.now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "resourceUri": f"urn:wardein:model:sha256:{release.shown['model']}",
+        "policy": {"uri": f"urn:wardein:policy:{release.policy.name}", "digest": {"sha256": release.policy.digest}},
+        "inputAttestations": [{"uri": "", "digest": {"sha256": claim.digest}} for claim in decision.claims],
+        "verificationResult": "PASSED" if decision.allowed else "FAILED",
+        "verifiedLevels": [f"WARDEIN_POLICY_{release.policy.name.upper()}"] if decision.allowed else [],
+        "slsaVersion": "1.1",
+        "nonce": release.nonce,
+    }

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Train a classifier, check it from all sides, and promote it only if the gate lets it through.
+
+Trigger it with a configuration: every path is absolute and visible to the workers. The checks run in the
+environment of ``WARDEIN_COMMAND`` (default: ``wardein`` on the PATH), so that none of their libraries has to be
+installed beside Airflow.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+
+from airflow.providers.common.compat.sdk import DAG, Asset, Param, task
+
+from wardein.airflow import (
+    EvaluateFairnessOperator,
+    EvaluatePerformanceOperator,
+    EvaluateRobustnessOperator,
+    GateOperator,
+    PromoteOperator,
+    ScanImageOperator,
+    SignArtifactOperator,
+    ValidateDataOperator,
+    VerifyArtifactOperator,
+)
+
+COMMAND = tuple(os.environ.get("WARDEIN_COMMAND", "wardein").split())
+FOLDER = "{{ params.folder }}"
+MODEL, SIGNATURE = f"{FOLDER}/model.skops", f"{FOLDER}/model.sig"
+CHECKS = (
+    "validate_data",
+    "evaluate_performance",
+    "evaluate_robustness",
+    "evaluate_fairness",
+    "scan_image",
+    "verify_artifact",
+)
+
+with DAG(
+    dag_id="train_and_gate",
+    description=__doc__.splitlines()[0],
+    schedule=None,
+    start_date=datetime(2026, 1, 1),
+    catchup=False,
+    # Values that a template renders keep their type: a list stays a list.
+    render_template_as_native_obj=True,
+    default_args={"retries": 1, "retry_delay": timedelta(seconds=30)},
+    params={
+        "folder": Param("", type="string", description="Where this run writes the model and its evidence."),
+        "train_data": Param("", type="string", description="Training rows, CSV."),
+        "test_data": Param("", type="string", description="Rows that the model does not see in training, CSV."),
+        "label": Param("", type="string", description="The column to predict."),
+        "sensitive": Param([], type="array", description="Columns that divide people into groups."),
+        "bins": Param({}, type="object", description='Cut points for numeric ones, for example {"age": "50"}.'),
+        "image": Param("", type="string", description="The image that will serve the model, pinned by digest."),
+        "database": Param("", type="string", description="The folder with the vulnerability database."),
+        "trust": Param("", type="string", description="The trust root; see docs/trust.md."),
+        "policy": Param("", type="string", description="The policy folder that the trust root pins."),
+        "target": Param("", type="string", description="The folder that models are served from."),
+        "key_folder": Param("", type="string", description="The folder with the key files train.pem, check.pem, gate.pem."),
+    },
+    tags=["wardein"],
+) as dag:
+
+    @task
+    def train(params: dict | None = None) -> None:
+        """Train a logistic regression on all columns but the label; put your own training here."""
+        import pandas as pd
+        import skops.io
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        table = pd.read_csv(params["train_data"])
+        features, label = table.drop(columns=params["label"]), table[params["label"]]
+        skops.io.dump(
+            make_pipeline(StandardScaler(), LogisticRegression()).fit(features, label),
+            f"{params['folder']}/model.skops",
+        )
+
+    def said(name: str, role: str = "check") -> dict:
+        """What every operator of this DAG is told: where its evidence goes, who signs it, what runs it."""
+        return {
+            "task_id": name,
+            "evidence": f"{FOLDER}/{name}.jsonl",
+            "html": f"{FOLDER}/{name}.html",
+            "key": f"file:{{{{ params.key_folder }}}}/{role}.pem",
+            "command": COMMAND,
+        }
+
+    labelled = {"model": MODEL, "data": "{{ params.test_data }}", "label": "{{ params.label }}"}
+    trust, policy = "{{ params.trust }}", "{{ params.policy }}"
+    # A check's FAIL is left to the gate; its ERROR is retried, and then denies.
+    leave = {"fail_on": "error"}
+    sign = SignArtifactOperator(
+        artifact=MODEL, signature=SIGNATURE, signer="file:{{ params.key_folder }}/train.pem", **said("sign_artifact", "train")
+    )
+    checks = [
+        ValidateDataOperator(
+            data="{{ params.test_data }}", reference="{{ params.train_data }}", **leave, **said("validate_data")
+        ),
+        EvaluatePerformanceOperator(**labelled, **leave, **said("evaluate_performance")),
+        EvaluateRobustnessOperator(**labelled, **leave, **said("evaluate_robustness")),
+        EvaluateFairnessOperator(
+            **labelled,
+            sensitive="{{ params.sensitive }}",
+            bins="{{ params.bins }}",
+            bound="best",
+            **leave,
+            **said("evaluate_fairness"),
+        ),
+        ScanImageOperator(image="{{ params.image }}", database="{{ params.database }}", **leave, **said("scan_image")),
+        VerifyArtifactOperator(artifact=MODEL, signature=SIGNATURE, trust=trust, **leave, **said("verify_artifact")),
+    ]
+    release = {
+        "model": MODEL,
+        "data": "{{ params.test_data }}",
+        "image": "{{ params.image }}",
+        "trust": trust,
+        "policy": policy,
+        "nonce": "{{ run_id }}",
+    }
+    evidence = [f"{FOLDER}/{name}.jsonl" for name in CHECKS]
+    gate = GateOperator(**release, claims=evidence, **said("gate", "gate"))
+    promote = PromoteOperator(
+        **release,
+        claims=[*evidence, f"{FOLDER}/gate.jsonl"],
+        target="{{ params.target }}",
+        # Consumers are scheduled on the asset: no trigger rule reaches them past a failed gate.
+        outlets=[Asset(uri="file:///models/current")],
+        **said("promote", "gate"),
+    )
+    train() >> sign >> checks >> gate >> promote

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The demo: an honest release through the whole pipeline, then three bad ones that the gate must stop.
+
+Ends with 0 only if the honest one was promoted and every bad one was stopped, each for the right reason.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tabulate import tabulate
+
+from demo.world import ADVISORIES, World, make
+from wardein import wire
+from wardein.evidence.envelope import Envelope, read_claims
+from wardein.evidence.statement import read
+from wardein.report import Report
+from wardein.spec import CHECKS
+
+MARK = ".wardein-demo"
+_STATUS = re.compile(r"Task \S*'([\w-]+)'\S* finished with status \S*?(SUCCESS|FAILURE)")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the pipeline and what it left."""
+
+    succeeded: bool
+    folder: Path
+
+    def evidence(self, step: str) -> Path:
+        return self.folder / step.replace("_", "-") / "report"
+
+    def report(self, step: str) -> Report:
+        first = next(read_claims(self.evidence(step)))
+        assert isinstance(first, Envelope), first
+        statement = read(first.payload)
+        return wire.from_json(statement.predicate, statement.subject)
+
+
+def main() -> int:
+    """Run the demo; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path("demo-output"), help="the folder to make (or make anew)")
+    folder = parser.parse_args().output.absolute()
+    started = time.monotonic()
+    world = make(_empty(folder))
+    (folder / MARK).touch()
+
+    say("1. An honest release, through the whole pipeline (KFP's local runner: no Docker, no network)")
+    print(f"   The advisory database of this demo holds {len(ADVISORIES)} published advisories, made just now:")
+    print("   it shows that the scan works, not that an image is safe. Point `database` at a real mirror for that.\n")
+    honest = run_pipeline(world, "honest")
+    print("\n" + table(honest))
+    page = folder / "report.html"
+    shutil.copyfile(honest.folder / "gate" / "summary", page)
+    served = current(world)
+    ok = [expect("promoted", honest.succeeded and served is not None, f"now served: sha256:{served}")]
+
+    say("2. A bad release: the model is swapped after its evaluation")
+    ok.append(stopped_swap(world, honest, served))
+
+    say("3. A bad release: a run parameter loosens a threshold (max_demographic_parity_difference=0.9)")
+    loosened = run_pipeline(world, "loosened", max_demographic_parity_difference=0.9)
+    ok.append(stopped(loosened, "gate/loosened", "evaluate_fairness", served, world))
+
+    say("4. A bad release: an unfair model, trained on prejudiced labels")
+    unfair = run_pipeline(world, "unfair", train_data=str(folder / "prejudiced-train.csv"))
+    ok.append(stopped(unfair, "gate/criterion", "evaluate_fairness", served, world))
+
+    print(f"\n{sum(ok)} of {len(ok)} as it should be, in {time.monotonic() - started:.0f} s")
+    print(f"The report page of the honest release: {page}")
+    return 0 if all(ok) else 1
+
+
+def run_pipeline(world: World, run_id: str, **changed: object) -> Run:
+    """Run ``pipelines/train_and_gate.py`` and show each task as it ends."""
+    root, log = world.folder / "runs" / run_id, world.folder / "runs" / f"{run_id}.log"
+    root.mkdir(parents=True)
+    command = [sys.executable, "-m", "demo.pipeline", str(root), json.dumps(world.parameters(run_id, **changed))]
+    with (
+        open(log, "w") as file,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=Path(__file__).parents[1]
+        ) as process,
+    ):
+        for line in process.stdout or ():
+            file.write(line)
+            ended = _STATUS.search(line)
+            if ended:
+                print(f"   {'ok    ' if ended[2] == 'SUCCESS' else 'failed'}  {ended[1]}", flush=True)
+    found = [path for path in root.iterdir() if path.is_dir()]
+    if len(found) != 1 or not (found[0] / "gate" / "report").is_file():
+        raise SystemExit(f"the pipeline did not reach the gate; see {log}")
+    return Run(process.returncode == 0, found[0])
+
+
+def stopped_swap(world: World, honest: Run, served: str | None) -> bool:
+    """Show the gate another model together with the honest one's evidence."""
+    swapped = world.folder / "swapped" / "model"
+    swapped.parent.mkdir()
+    shutil.copyfile(honest.folder / "train" / "model", swapped)
+    with open(swapped, "ab") as file:
+        file.write(b"one byte more")
+    evidence = world.folder / "swapped" / "gate.jsonl"
+    command = [sys.executable, "-m", "wardein.cli", "gate", "--model", str(swapped), "--data", str(world.test_data)]
+    command += ["--image", str(world.image), "--trust", str(world.trust), "--policy", str(world.policy)]
+    command += ["--key", world.key("gate"), "--evidence", str(evidence), "--nonce", "honest"]
+    for check in CHECKS:
+        command += ["--claims", str(honest.evidence(check))]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    print("   " + "\n   ".join(ended.stdout.splitlines()[:5]))
+    right = ended.returncode == 1 and ended.stdout.count("gate/other-subject") == 4
+    return expect("stopped", right and current(world) == served, "four checks speak of another model")
+
+
+def stopped(run: Run, rule: str, check: str, served: str | None, world: World) -> bool:
+    """Whether the gate denied a run by this rule, and what is served is what was served before."""
+    report = run.report("gate")
+    reasons = [f for f in report.findings if f.fails]
+    for finding in reasons:
+        print(f"   {finding.rule}  {finding.location}: {finding.message}")
+    right = not run.succeeded and any((f.rule, f.location) == (rule, check) for f in reasons)
+    right = right and all(f.location == check for f in reasons)
+    return expect("stopped", right and current(world) == served, f"{rule} on {check}")
+
+
+def table(run: Run) -> str:
+    """The verdicts of a run."""
+    rows = []
+    for step in (*CHECKS, "gate"):
+        report = run.report(step)
+        examined = f"{report.coverage.examined} of {report.coverage.expected} {report.coverage.unit}"
+        criteria = f"{sum(bool(c.met) for c in report.criteria)} of {len(report.criteria)}" if report.criteria else ""
+        rows.append([step, str(report.verdict), examined, criteria, wire.core_sha256(report)[:16]])
+    return tabulate(rows, headers=["step", "verdict", "examined", "criteria met", "verdict core"])
+
+
+def current(world: World) -> str | None:
+    """The digest of the model that is served now."""
+    link = world.store / "current"
+    return link.readlink().name if link.is_symlink() else None
+
+
+def expect(what: str, right: bool, why: str) -> bool:
+    """Say whether it went as it should."""
+    print(f"\n   {'AS IT SHOULD BE' if right else 'WRONG'}: {what}, {why}")
+    return right
+
+
+def say(text: str) -> None:
+    """A heading."""
+    print(f"\n== {text}\n", flush=True)
+
+
+def _empty(folder: Path) -> Path:
+    """The folder, with what an earlier demo left in it removed; anybody else's files are left alone."""
+    if folder.exists():
+        if any(folder.iterdir()) and not (folder / MARK).exists():
+            raise SystemExit(f"{folder} exists and was not made by this demo; name another with --output")
+        shutil.rmtree(folder)
+    return folder
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Admissible evidence that says too little, or contradicts itself, or was asked the wrong question."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from tests.attacks.conftest import NOW, Attack, Siege, assert_stopped_by_its_step, deny_rules, moment
+from wardein.report import Coverage, Finding, Severity, Skipped, Tool, Verdict
+
+ROBUST, FAIR, PERFORMANCE = "evaluate_robustness", "evaluate_fairness", "evaluate_performance"
+
+
+def fail(siege: Siege) -> None:
+    siege.alter(FAIR, verdict=Verdict.FAIL)
+
+
+def err(siege: Siege) -> None:
+    siege.alter(FAIR, verdict=Verdict.ERROR)
+
+
+def not_apply(siege: Siege) -> None:
+    siege.alter(FAIR, verdict=Verdict.NOT_APPLICABLE)
+
+
+def look_at_half(siege: Siege) -> None:
+    siege.alter(FAIR, coverage=Coverage("rows", 500, 250))
+
+
+def skip_a_group(siege: Siege) -> None:
+    siege.alter(FAIR, coverage=Coverage("rows", 500, 500, (Skipped("sex=2", "too small"),)))
+
+
+def look_at_nothing(siege: Siege) -> None:
+    siege.alter("validate_data", coverage=Coverage("expectations", 0, 0))
+
+
+def pass_with_a_failing_finding(siege: Siege) -> None:
+    siege.alter("verify_artifact", findings=(Finding("signature/changed", Severity.CRITICAL, "changed", "a"),))
+
+
+def loosen(siege: Siege) -> None:
+    asked = tuple(replace(c, threshold=0.9) for c in siege.reports[FAIR].criteria)
+    siege.alter(FAIR, criteria=asked)
+
+
+def loosen_the_bound(siege: Siege) -> None:
+    asked = tuple(replace(c, bound="ci_high") for c in siege.reports[ROBUST].criteria)
+    siege.alter(ROBUST, criteria=asked)
+
+
+def be_unfair(siege: Siege) -> None:
+    metrics = tuple(replace(m, value=0.6, ci=None) for m in siege.reports[FAIR].metrics)
+    siege.alter(FAIR, metrics=metrics, criteria=())
+
+
+def measure_too_few(siege: Siege) -> None:
+    siege.alter(PERFORMANCE, metrics=tuple(replace(m, n=20) for m in siege.reports[PERFORMANCE].metrics))
+
+
+def hide_the_interval(siege: Siege) -> None:
+    siege.alter(
+        PERFORMANCE, metrics=tuple(replace(m, ci=None) for m in siege.reports[PERFORMANCE].metrics), criteria=()
+    )
+
+
+def measure_another_thing(siege: Siege) -> None:
+    siege.alter(
+        ROBUST,
+        metrics=tuple(replace(m, slice="attack=worst, epsilon=0.01") for m in siege.reports[ROBUST].metrics),
+        criteria=(),
+    )
+
+
+def measure_twice(siege: Siege) -> None:
+    metric = siege.reports[PERFORMANCE].metrics[0]
+    siege.alter(PERFORMANCE, metrics=(metric, replace(metric, value=0.95)), criteria=())
+
+
+def tolerate_a_finding(siege: Siege) -> None:
+    finding = Finding("CVE-2022-22817", Severity.HIGH, "in pillow", "pillow@9.0.0", fails=False)
+    siege.alter("scan_image", findings=(finding,))
+
+
+def use_an_old_database(siege: Siege) -> None:
+    siege.alter("scan_image", tools=(Tool("trivy", "1", db_updated=moment(NOW - timedelta(days=30))),))
+
+
+def use_a_database_without_date(siege: Siege) -> None:
+    siege.alter("scan_image", tools=(Tool("trivy", "1"),))
+
+
+def change_the_policy(siege: Siege) -> None:
+    path = siege.house.policy / "policy.yaml"
+    path.write_text(path.read_text().replace("at_most: 0.25", "at_most: 0.99"))
+
+
+ATTACKS = [
+    Attack("fail", fail, "gate/not-passed", "_passed", []),
+    Attack("err", err, "gate/not-passed", "_passed", []),
+    Attack("not apply", not_apply, "gate/not-applicable", "_passed", []),
+    Attack("look at half", look_at_half, "gate/contradiction", "_is_consistent", []),
+    Attack("skip a group", skip_a_group, "gate/contradiction", "_is_consistent", []),
+    Attack("look at nothing", look_at_nothing, "gate/contradiction", "_is_consistent", []),
+    Attack("pass with a failing finding", pass_with_a_failing_finding, "gate/contradiction", "_is_consistent", []),
+    Attack("loosen a threshold", loosen, "gate/loosened", "_is_not_loosened", []),
+    Attack("loosen the bound", loosen_the_bound, "gate/loosened", "_is_not_loosened", []),
+    Attack("be unfair", be_unfair, "gate/criterion", "_meets_policy", []),
+    Attack("measure too few", measure_too_few, "gate/criterion", "_meets_policy", []),
+    Attack("hide the interval", hide_the_interval, "gate/criterion", "_meets_policy", []),
+    Attack("measure another thing", measure_another_thing, "gate/criterion", "_meets_policy", []),
+    Attack("measure twice", measure_twice, "gate/criterion", "_meets_policy", []),
+    Attack("tolerate a finding", tolerate_a_finding, "gate/finding", "_has_no_banned_finding", []),
+    Attack("use an old database", use_an_old_database, "gate/database", "_database_is_fresh", []),
+    Attack("use a database without date", use_a_database_without_date, "gate/database", "_database_is_fresh", []),
+    Attack("change the policy", change_the_policy, "gate/policy", "_policy_is_pinned", []),
+]
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=str)
+def test_attack(attack: Attack, siege: Siege, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert_stopped_by_its_step(attack, siege, monkeypatch)
+
+
+def test_a_tightened_threshold_is_welcome(siege: Siege) -> None:
+    siege.alter(FAIR, criteria=tuple(replace(c, threshold=0.10) for c in siege.reports[FAIR].criteria))
+    assert siege.gate().code == 0
+
+
+def test_bad_evidence_beside_good_evidence_still_denies(siege: Siege) -> None:
+    """A run that failed cannot be outvoted by another that passed."""
+    paths = siege.write()
+    siege.alter(FAIR, verdict=Verdict.FAIL)
+    path = siege.folder / f"{FAIR}.jsonl"
+    path.write_bytes(path.read_bytes() + siege.lines(FAIR)[0])
+    assert deny_rules(siege.gate(paths)) == {"gate/not-passed"}
+
+
+def test_failed_evidence_that_no_policy_requires_denies_too(siege: Siege) -> None:
+    policy = siege.house.policy / "policy.yaml"
+    text = policy.read_text().replace("  verify_artifact: {}\n", "  verify_artifact: {required: false}\n")
+    policy.write_text(text)
+    digest = siege.run_gate("show", siege.house.policy).out.split()[0].removeprefix("sha256:")
+    trust = siege.house.trust.read_text()
+    siege.house.trust.write_text(trust.replace(trust.split('"policyDigest": "')[1][:64], digest))
+    assert siege.gate().code == 0
+    siege.alter("verify_artifact", verdict=Verdict.FAIL)
+    assert deny_rules(siege.gate()) == {"gate/not-passed"}

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One small world for all contract tests: what each step needs for a call that passes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import skops.io
+from demo.world import LABEL, World, make
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from wardein.cli import main
+from wardein.spec import CHECKS
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The world, a trained model, its signature, and the evidence of every check on it."""
+
+    world: World
+
+    @property
+    def folder(self) -> Path:
+        return self.world.folder
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model.skops"
+
+    def evidence(self, step: str) -> Path:
+        return self.folder / f"{step}.jsonl"
+
+    def arguments(self, step: str, out: Path) -> Mapping[str, object]:
+        """The arguments of a call of a step that passes; what it writes goes below ``out``."""
+        labelled = {"model": self.model, "data": self.world.test_data, "label": LABEL}
+        release = {
+            "model": self.model,
+            "data": self.world.test_data,
+            "image": str(self.world.image),
+            "trust": self.world.trust,
+            "policy": self.world.policy,
+        }
+        claims = [self.evidence(check) for check in CHECKS]
+        calls: dict[str, dict[str, object]] = {
+            "validate_data": {"data": self.world.test_data, "reference": self.folder / "train.csv"},
+            "evaluate_performance": labelled,
+            "evaluate_robustness": labelled | {"max_rows": 120},
+            "evaluate_fairness": labelled | {"sensitive": ["sex"], "bound": "best"},
+            "scan_image": {"image": str(self.world.image), "database": self.folder / "advisories"},
+            "verify_artifact": {
+                "artifact": self.model,
+                "signature": self.folder / "model.sig",
+                "trust": self.world.trust,
+            },
+            "sign_artifact": {
+                "artifact": self.model,
+                "signature": out / "model.sig",
+                "signer": self.world.key("train"),
+            },
+            "gate": release | {"claims": claims},
+            "promote": release | {"claims": [*claims, self.evidence("gate")], "target": out / "served"},
+        }
+        return calls[step]
+
+
+def command_line(step: str, arguments: Mapping[str, object]) -> list[str]:
+    """The arguments as a shell would pass them."""
+    line = [step.replace("_", "-")]
+    for name, value in arguments.items():
+        for item in value if isinstance(value, list) else [value]:
+            line += [f"--{name.replace('_', '-')}", str(item)]
+    return line
+
+
+@pytest.fixture(scope="session")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Ready:
+    """Made once: every check's evidence, and the gate's, on an honest model."""
+    made = Ready(make(tmp_path_factory.mktemp("conformance") / "world"))
+    table = pd.read_csv(made.folder / "train.csv")
+    estimator = make_pipeline(StandardScaler(), LogisticRegression())
+    skops.io.dump(estimator.fit(table.drop(columns=LABEL), table[LABEL]), made.model)
+    for step in ("sign_artifact", *CHECKS, "gate"):
+        arguments = made.arguments(step, made.folder)
+        role = "gate" if step == "gate" else "check"
+        signed = ["--evidence", str(made.evidence(step)), "--key", made.world.key(role)]
+        assert main([*command_line(step, arguments), *signed]) == 0, step
+    return made

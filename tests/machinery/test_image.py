@@ -1,0 +1,440 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images are known by their digest, and a verified copy holds nothing that is not what its digest says."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from demo import images
+from wardein import imagecopy
+from wardein.errors import WardeinError
+from wardein.image import identify
+from wardein.imagecopy import VerifiedImage, verified_copy
+
+LOWER, UPPER = images.base_layer(), images.tar({"app/serve.py": b"print()" * 500})
+LAYERS = [LOWER, UPPER]
+
+
+def look(image: Path | str) -> VerifiedImage:
+    with verified_copy(str(image)) as copy:
+        return copy
+
+
+def refuse(image: Path | str, says: str) -> None:
+    with pytest.raises(WardeinError, match=says) as caught:
+        look(image)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Path:
+    images.write_layout(tmp_path / "layout", LAYERS)
+    return tmp_path / "layout"
+
+
+def blobs(layout: Path) -> list[Path]:
+    """Configuration, manifest, layers, in the order of their sizes."""
+    return sorted((layout / "blobs" / "sha256").iterdir(), key=lambda path: path.stat().st_size)
+
+
+def archive(path: Path, members: dict[str, bytes]) -> Path:
+    path.write_bytes(images.tar(members))
+    return path
+
+
+# Which image is meant
+
+
+def test_identity_of_each_form(tmp_path: Path) -> None:
+    digest = images.write_layout(tmp_path / "layout", LAYERS).removeprefix("sha256:")
+    assert identify(str(tmp_path / "layout")) == digest
+    assert identify(f"registry.example.org:5000/team/app:1@sha256:{digest}") == digest
+    file = images.write_docker_archive(tmp_path / "image.tar", LAYERS)
+    assert identify(str(file)) == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("image", "says"),
+    [
+        ("python:3.11", "pinned by digest"),
+        ("python@sha256:abc", "pinned by digest"),
+        ("Python@sha256:" + "0" * 64, "pinned by digest"),
+        ("app@sha256:" + "A" * 64, "pinned by digest"),
+        ("app@sha512:" + "0" * 128, "pinned by digest"),
+        ("./image.tar", "does not exist"),
+        ("image.tar", "does not exist"),
+        ("", "pinned by digest"),
+    ],
+)
+def test_what_stands_for_no_image(image: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    with pytest.raises(WardeinError, match=says if image else "index.json|pinned"):
+        identify(image)
+
+
+def test_empty_file_and_linked_file_are_no_image(tmp_path: Path) -> None:
+    (tmp_path / "empty.tar").touch()
+    with pytest.raises(WardeinError, match="0 bytes"):
+        identify(str(tmp_path / "empty.tar"))
+    file = images.write_docker_archive(tmp_path / "image.tar", LAYERS)
+    (tmp_path / "link.tar").symlink_to(file)
+    with pytest.raises(WardeinError, match="symbolic link"):
+        identify(str(tmp_path / "link.tar"))
+
+
+@pytest.mark.parametrize(
+    ("index", "says"),
+    [
+        (b"", "not valid JSON"),
+        (b"[]", "exactly one manifest"),
+        (b'{"manifests": []}', "exactly one manifest"),
+        (b'{"manifests": [{}, {}]}', "exactly one manifest"),
+        (b'{"manifests": [{"digest": "sha256:../../etc/passwd"}]}', "not a sha256"),
+        (b'{"manifests": [1]}', "not a sha256"),
+    ],
+)
+def test_index_that_names_no_image(layout: Path, index: bytes, says: str) -> None:
+    (layout / "index.json").write_bytes(index)
+    with pytest.raises(WardeinError, match=says):
+        identify(str(layout))
+
+
+def test_huge_index_is_not_read(layout: Path) -> None:
+    with open(layout / "index.json", "wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(WardeinError, match="larger than"):
+        identify(str(layout))
+
+
+# A good image, in every form
+
+
+def test_copy_says_what_the_image_is(layout: Path) -> None:
+    with verified_copy(str(layout)) as copy:
+        assert copy.digest == identify(str(layout))
+        assert copy.diff_ids == tuple(map(images.sha256, LAYERS))
+        assert copy.config["config"]["User"] == "1000"
+        assert copy.records["os"] == {"var/lib/dpkg/status"}
+        for blob in (copy.layout / "blobs" / "sha256").iterdir():
+            assert hashlib.sha256(blob.read_bytes()).hexdigest() == blob.name
+    assert not copy.layout.exists()
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_forms_agree(tmp_path: Path, compress: bool) -> None:
+    images.write_layout(tmp_path / "layout", LAYERS, compress=compress)
+    files = {str(p.relative_to(tmp_path / "layout")): p.read_bytes() for p in (tmp_path / "layout").rglob("*.*")}
+    files |= {f"blobs/sha256/{p.name}": p.read_bytes() for p in blobs(tmp_path / "layout")}
+    oci = archive(tmp_path / "oci.tar", files | {"oci-layout": b"{}"})
+    docker = archive(tmp_path / "docker.tar", images.docker_archive(LAYERS, compress=compress))
+    (tmp_path / "docker.tar.gz").write_bytes(gzip.compress(docker.read_bytes()))
+    seen = [look(form) for form in (tmp_path / "layout", oci, docker, tmp_path / "docker.tar.gz")]
+    assert len({(c.config_digest, c.diff_ids, tuple(sorted(c.records.items()))) for c in seen}) == 1
+
+
+def test_same_layer_twice(tmp_path: Path) -> None:
+    images.write_layout(tmp_path / "layout", [UPPER, UPPER])
+    assert len(look(tmp_path / "layout").diff_ids) == 2
+
+
+def test_newer_docker_archive_with_blobs(tmp_path: Path) -> None:
+    """Docker 25 and later save a layout with a manifest.json that points into it."""
+    members = images.docker_archive(LAYERS)
+    entry = json.loads(members["manifest.json"])[0]
+    renamed = {
+        f"blobs/sha256/{hashlib.sha256(members[n]).hexdigest()}": members[n] for n in members if n != "manifest.json"
+    }
+    path = {name: f"blobs/sha256/{hashlib.sha256(members[name]).hexdigest()}" for name in members}
+    entry |= {"Config": path[entry["Config"]], "Layers": [path[name] for name in entry["Layers"]]}
+    file = archive(tmp_path / "image.tar", {**renamed, "manifest.json": json.dumps([entry]).encode()})
+    assert look(file).diff_ids == tuple(map(images.sha256, LAYERS))
+
+
+# Broken layouts
+
+
+@pytest.mark.parametrize("which", [0, 1, 2, 3])
+def test_one_changed_byte_in_a_blob(layout: Path, which: int) -> None:
+    blob = blobs(layout)[which]
+    content = bytearray(blob.read_bytes())
+    content[len(content) // 2] ^= 1
+    blob.write_bytes(content)
+    refuse(layout, "is not what its digest says")
+
+
+@pytest.mark.parametrize("which", [0, 1, 2, 3])
+def test_truncated_blob(layout: Path, which: int) -> None:
+    blob = blobs(layout)[which]
+    blob.write_bytes(blob.read_bytes()[:-1])
+    refuse(layout, "is not what its digest says")
+
+
+@pytest.mark.parametrize("which", [0, 1, 2, 3])
+def test_missing_blob(layout: Path, which: int) -> None:
+    blobs(layout)[which].unlink()
+    refuse(layout, "cannot be opened")
+
+
+def test_linked_blob(layout: Path, tmp_path: Path) -> None:
+    blob = blobs(layout)[2]
+    moved = blob.rename(tmp_path / "elsewhere")
+    blob.symlink_to(moved)
+    refuse(layout, "cannot be opened")
+
+
+def rewrite(layout: Path, change: Callable[[dict[str, Any], dict[str, Any]], None]) -> None:
+    """Change manifest and configuration and mend every digest, as somebody would who wants to deceive."""
+    index = json.loads((layout / "index.json").read_text())
+    manifest = json.loads((layout / "blobs" / "sha256" / index["manifests"][0]["digest"][7:]).read_text())
+    config = json.loads((layout / "blobs" / "sha256" / manifest["config"]["digest"][7:]).read_text())
+    change(manifest, config)
+    manifest["config"]["digest"] = "sha256:" + images.write_blob(layout, json.dumps(config).encode()).name
+    index["manifests"][0]["digest"] = "sha256:" + images.write_blob(layout, json.dumps(manifest).encode()).name
+    (layout / "index.json").write_text(json.dumps(index))
+
+
+def _swap_diff_ids(manifest: dict[str, Any], config: dict[str, Any]) -> None:
+    config["rootfs"]["diff_ids"].reverse()
+
+
+def _repeat_diff_id(manifest: dict[str, Any], config: dict[str, Any]) -> None:
+    config["rootfs"]["diff_ids"][1] = config["rootfs"]["diff_ids"][0]
+
+
+def _drop_diff_id(manifest: dict[str, Any], config: dict[str, Any]) -> None:
+    config["rootfs"]["diff_ids"].pop()
+
+
+def _drop_layers(manifest: dict[str, Any], config: dict[str, Any]) -> None:
+    manifest["layers"], config["rootfs"]["diff_ids"] = [], []
+
+
+def _windows(manifest: dict[str, Any], config: dict[str, Any]) -> None:
+    config["os"] = "windows"
+
+
+def _no_root(manifest: dict[str, Any], config: dict[str, Any]) -> None:
+    del config["rootfs"]
+
+
+def _index(manifest: dict[str, Any], config: dict[str, Any]) -> None:
+    manifest["mediaType"], manifest["manifests"] = images.INDEX_TYPE, [manifest["config"]]
+
+
+def _artifact_layer(manifest: dict[str, Any], config: dict[str, Any]) -> None:
+    manifest["layers"][0]["mediaType"] = "application/vnd.in-toto+json"
+
+
+def _path_for_digest(manifest: dict[str, Any], config: dict[str, Any]) -> None:
+    manifest["layers"][0]["digest"] = "sha256:../../../../etc/passwd"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (_swap_diff_ids, "layer 0: is not the layer that the configuration lists"),
+        (_repeat_diff_id, "layer 1: is not the layer that the configuration lists"),
+        (_drop_diff_id, "lists 1 layers, the manifest 2"),
+        (_drop_layers, "nothing to examine"),
+        (_windows, "only Linux"),
+        (_no_root, "rootfs"),
+        (_index, "several platforms"),
+        (_artifact_layer, "not a file system"),
+        (_path_for_digest, "is not a sha256"),
+    ],
+)
+def test_layout_that_lies_with_right_digests(
+    layout: Path, change: Callable[[dict[str, Any], dict[str, Any]], None], says: str
+) -> None:
+    rewrite(layout, change)
+    refuse(layout, says)
+
+
+def test_zstd_layer_is_not_passed_over(layout: Path) -> None:
+    def change(manifest: dict[str, Any], config: dict[str, Any]) -> None:
+        blob = images.write_blob(layout, b"\x28\xb5\x2f\xfd" + b"\0" * 20)
+        manifest["layers"][0] |= {"digest": f"sha256:{blob.name}", "mediaType": images.LAYER_TYPE + "+zstd"}
+
+    rewrite(layout, change)
+    refuse(layout, "compressed with zstd")
+
+
+def test_layers_that_unpack_without_end(layout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(imagecopy, "MAX_UNPACKED", len(LOWER) + len(UPPER) - 1)
+    refuse(layout, "layer 1: the layers unpack to more than")
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-5], lambda b: b + b"trailing", lambda b: b[:20] + b"\0\0" + b[22:]])
+def test_damaged_gzip_with_a_right_digest(layout: Path, damage: Callable[[bytes], bytes]) -> None:
+    def change(manifest: dict[str, Any], config: dict[str, Any]) -> None:
+        blob = images.write_blob(layout, damage(gzip.compress(LOWER, mtime=0)))
+        manifest["layers"][0]["digest"] = f"sha256:{blob.name}"
+
+    rewrite(layout, change)
+    refuse(layout, "layer 0: is not")
+
+
+# Broken archives
+
+
+def _swapped(members: dict[str, bytes]) -> None:
+    members["0/layer.tar"], members["1/layer.tar"] = members["1/layer.tar"], members["0/layer.tar"]
+
+
+def _changed(members: dict[str, bytes]) -> None:
+    content = bytearray(members["1/layer.tar"])
+    content[700] ^= 1
+    members["1/layer.tar"] = bytes(content)
+
+
+def _missing(members: dict[str, bytes]) -> None:
+    del members["1/layer.tar"]
+
+
+def _manifest(text: str) -> Callable[[dict[str, bytes]], None]:
+    def change(members: dict[str, bytes]) -> None:
+        members["manifest.json"] = text.encode()
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (_swapped, "layer 0: is not the layer"),
+        (_changed, "layer 1: is not the layer"),
+        (_missing, "is missing from the archive"),
+        (_manifest("[]"), "exactly one image"),
+        (_manifest("[{}, {}]"), "exactly one image"),
+        (_manifest("[{}]"), "lists no layers"),
+        (_manifest("[3]"), "not a JSON object"),
+        (_manifest('[{"Config": "../../etc/passwd", "Layers": []}]'), "missing from the archive"),
+        (_manifest('{"a": 1, "a": 2}'), "duplicate key"),
+        (lambda members: members.pop("manifest.json"), "without manifest.json"),
+    ],
+)
+def test_broken_docker_archive(tmp_path: Path, change: Callable[[dict[str, bytes]], None], says: str) -> None:
+    members = images.docker_archive(LAYERS)
+    change(members)
+    refuse(archive(tmp_path / "image.tar", members), says)
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+def test_member_that_is_no_file(tmp_path: Path, kind: bytes) -> None:
+    members = images.docker_archive(LAYERS)
+    del members["1/layer.tar"]
+    out = io.BytesIO(images.tar(members))
+    with tarfile.open(fileobj=out, mode="a") as tar:
+        member = tarfile.TarInfo("1/layer.tar")
+        member.type, member.linkname = kind, "../../../../etc/passwd"
+        tar.addfile(member)
+    (tmp_path / "image.tar").write_bytes(out.getvalue())
+    refuse(tmp_path / "image.tar", "is a link or a special file")
+
+
+@pytest.mark.parametrize("name", ["1/layer.tar", "./1/layer.tar", "0/../1/layer.tar"])
+def test_member_that_appears_twice(tmp_path: Path, name: str) -> None:
+    out = io.BytesIO(images.tar(images.docker_archive(LAYERS)))
+    with tarfile.open(fileobj=out, mode="a") as tar:
+        member = tarfile.TarInfo(name)
+        member.size = len(LOWER)
+        tar.addfile(member, io.BytesIO(LOWER))
+    (tmp_path / "image.tar").write_bytes(out.getvalue())
+    refuse(tmp_path / "image.tar", "appears twice")
+
+
+@pytest.mark.parametrize("content", [b"text", b"\0" * 10240, b"PK\x03\x04" + b"\0" * 600, b"\x1f\x8b junk"])
+def test_file_that_is_no_archive(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "image.tar").write_bytes(content)
+    refuse(tmp_path / "image.tar", "is damaged or truncated|not an image")
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_truncated_or_changed_archives_never_pass_unseen(tmp_path: Path, data: st.DataObject) -> None:
+    """Whatever is done to the bytes: an error of ours, or exactly the layers that were saved."""
+    whole = images.tar(images.docker_archive(LAYERS))
+    content = bytearray(whole[: data.draw(st.integers(1, len(whole)))])
+    for _ in range(data.draw(st.integers(0, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    (tmp_path / "image.tar").write_bytes(content)
+    try:
+        copy = look(tmp_path / "image.tar")
+    except WardeinError:
+        return
+    assert copy.diff_ids == tuple(map(images.sha256, LAYERS))
+
+
+def test_nothing_is_left_behind(layout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    private = tmp_path / "private"
+    private.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(private))
+    look(layout)
+    blobs(layout)[3].write_bytes(b"")
+    refuse(layout, "is not what its digest says")
+    assert list(private.iterdir()) == []
+
+
+# Package records, layer over layer
+
+METADATA = images.python_package("a", "1", root="site")
+
+
+def records(*layers: dict[str, bytes]) -> dict[str, frozenset[str]]:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        images.write_layout(Path(folder), [images.tar(layer) for layer in layers])
+        return dict(look(folder).records)
+
+
+@pytest.mark.parametrize(
+    ("layers", "left"),
+    [
+        ([METADATA], True),
+        ([METADATA, {"site/a-1.dist-info/.wh.METADATA": b""}], False),
+        ([METADATA, {"site/.wh.a-1.dist-info": b""}], False),
+        ([METADATA, {".wh.site": b""}], False),
+        ([METADATA, {"site/.wh..wh..opq": b""}], False),
+        ([METADATA, {".wh..wh..opq": b""}], False),
+        ([METADATA, {"./site/.wh.a-1.dist-info": b""}], False),
+        ([METADATA, {"site/.wh.a-1.dist": b""}], True),
+        ([METADATA, {"sit/.wh..wh..opq": b""}], True),
+        ([METADATA, {".wh.site": b"", **METADATA}], True),
+        ([{}, {**METADATA, "site/.wh..wh..opq": b""}], True),
+        ([METADATA, {".wh.site": b""}, METADATA], True),
+        ([{"usr/lib/python3/dist-packages/a.dist-info/METADATA": b""}], False),
+    ],
+)
+def test_whiteouts(layers: list[dict[str, bytes]], left: bool) -> None:
+    assert bool(records(*layers)["python"]) is left
+
+
+def test_kinds_of_records() -> None:
+    found = records(
+        {
+            "lib/apk/db/installed": b"",
+            "var/lib/dpkg/status.d/base": b"",
+            "opt/c/conda-meta/x.json": b"",
+            "conda-meta": b"",
+        }
+        | {"a.egg-info/PKG-INFO": b"", "METADATA": b"", "x.dist-info/RECORD": b"", "var/lib/rpm/rpmdb.sqlite": b""}
+    )
+    assert found == {
+        "os": {"lib/apk/db/installed", "var/lib/dpkg/status.d/base", "var/lib/rpm/rpmdb.sqlite"},
+        "conda": {"opt/c/conda-meta/x.json"},
+        "python": {"a.egg-info/PKG-INFO"},
+    }

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Digests of what is judged."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wardein.errors import WardeinError
+from wardein.subject import digest_of, hash_folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "model"
+    (root / "sub").mkdir(parents=True)
+    (root / "a.bin").write_bytes(b"1")
+    (root / "sub" / "b.bin").write_bytes(b"2")
+    (root / "sub.bin").write_bytes(b"3")
+    (root / ".git").mkdir()
+    (root / ".git" / "hook").write_bytes(b"4")
+    return root
+
+
+def test_file_digest_is_its_sha256(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"hello")
+    assert digest_of(path) == hashlib.sha256(b"hello").hexdigest()
+
+
+def test_folder_digest_is_what_the_usual_tools_print(folder: Path) -> None:
+    command = "find . -type f | LC_ALL=C sort | sed 's|^\\./||' | xargs sha256sum | sha256sum"
+    printed = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=True).stdout
+    assert digest_of(folder) == printed.split()[0]
+
+
+def test_no_file_is_left_out(folder: Path) -> None:
+    assert [f.path for f in hash_folder(folder)] == [".git/hook", "a.bin", "sub.bin", "sub/b.bin"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda root: (root / "a.bin").write_bytes(b"x"),
+        lambda root: (root / "a.bin").rename(root / "aa.bin"),
+        lambda root: (root / "a.bin").unlink(),
+        lambda root: (root / "new").write_bytes(b""),
+        lambda root: (root / ".git" / "hook").write_bytes(b"evil"),
+    ],
+    ids=["changed", "renamed within the order", "removed", "added empty", "changed below .git"],
+)
+def test_every_change_shows(folder: Path, change: object) -> None:
+    before = digest_of(folder)
+    change(folder)
+    assert digest_of(folder) != before
+
+
+@pytest.mark.parametrize("name", ["file link", "folder link", "pipe", "link as root"])
+def test_what_cannot_be_hashed_faithfully_is_refused(folder: Path, name: str) -> None:
+    target = folder
+    if name == "file link":
+        (folder / "z").symlink_to(folder / "a.bin")
+    elif name == "folder link":
+        (folder / "z").symlink_to("/")
+    elif name == "pipe":
+        os.mkfifo(folder / "z")
+    else:
+        target = folder.parent / "link"
+        target.symlink_to(folder / "a.bin")
+    with pytest.raises(WardeinError, match="symbolic link|regular file"):
+        digest_of(target)
+
+
+def test_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WardeinError, match="holds no file"):
+        digest_of(tmp_path)
+
+
+@given(st.dictionaries(st.text("abc/", min_size=1, max_size=4), st.binary(max_size=3), min_size=1, max_size=4))
+def test_digest_tells_folders_apart(tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes]) -> None:
+    """Two folders have the same digest only if they hold the same names and bytes."""
+    named = {"/".join(part for part in name.split("/") if part) or "a": content for name, content in files.items()}
+    tree = {n: c for n, c in named.items() if not any(other.startswith(n + "/") for other in named)}
+    digests = []
+    for variant in (tree, tree, {**tree, "zz": b""}):
+        root = tmp_path_factory.mktemp("tree")
+        for name, content in variant.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_bytes(content)
+        digests.append(digest_of(root))
+    assert digests[0] == digests[1] != digests[2]

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OMS v1.0 bundles, both ways with the model-signing package as an independent implementation."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from tests.conftest import House, Ran
+from wardein.evidence import trust
+
+
+@pytest.fixture(params=["folder", "file"])
+def artifact(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    if request.param == "file":
+        path = tmp_path / "model.skops"
+        path.write_bytes(b"weights")
+        return path
+    root = tmp_path / "model"
+    (root / "sub").mkdir(parents=True)
+    for name in ("a.bin", "sub/b.bin", "sub.bin", "B", ".hidden"):
+        (root / name).write_bytes(name.encode())
+    return root
+
+
+@pytest.fixture
+def signed(artifact: Path, house: House, tmp_path: Path, wardein: Callable[..., Ran]) -> Path:
+    bundle = tmp_path / "model.sig"
+    ran = wardein("sign-artifact", "--artifact", artifact, "--signature", bundle, "--signer", house.key("train"))
+    assert ran.code == 0
+    return bundle
+
+
+def verify(wardein: Callable[..., Ran], artifact: Path, bundle: Path, house: House) -> Ran:
+    arguments = ["--artifact", artifact, "--signature", bundle, "--trust", house.trust, "--json"]
+    return wardein("verify-artifact", *arguments)
+
+
+def oracle(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "model_signing", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def public_key(house: House) -> Path:
+    path = house.folder / "train.pub"
+    key = next(k.key for k in trust.load(house.trust).keys if k.name == "train")
+    path.write_text(key.keyval["public"])
+    return path
+
+
+def test_ours_verifies_with_ours_and_with_theirs(artifact, signed, house, wardein) -> None:
+    assert verify(wardein, artifact, signed, house).code == 0
+    theirs = oracle("verify", "key", artifact, "--signature", signed, "--public_key", public_key(house))
+    assert theirs.returncode == 0, theirs.stderr
+
+
+def test_theirs_verifies_with_ours(artifact, house, tmp_path, wardein) -> None:
+    bundle = tmp_path / "theirs.sig"
+    private = house.key("train").removeprefix("file:")
+    assert oracle("sign", "key", artifact, "--signature", bundle, "--private_key", private).returncode == 0
+    assert verify(wardein, artifact, bundle, house).code == 0
+
+
+def test_what_their_signer_ignored_counts_as_added(house, tmp_path, wardein) -> None:
+    model = tmp_path / "model"
+    (model / ".git").mkdir(parents=True)
+    (model / "a").write_bytes(b"1")
+    (model / ".git" / "hook").write_bytes(b"evil")
+    bundle = tmp_path / "theirs.sig"
+    private = house.key("train").removeprefix("file:")
+    assert oracle("sign", "key", model, "--signature", bundle, "--private_key", private).returncode == 0
+    ran = verify(wardein, model, bundle, house)
+    assert ran.code == 1
+    assert [(f["ruleId"], f["location"]) for f in ran.report["findings"]] == [("signature/added", ".git/hook")]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda m: (m / "a.bin").write_bytes(b"x"), [("signature/changed", "a.bin")]),
+        (lambda m: (m / "new").write_bytes(b""), [("signature/added", "new")]),
+        (lambda m: (m / ".hidden").unlink(), [("signature/removed", ".hidden")]),
+        (lambda m: (m / "a.bin").rename(m / "aa.bin"), [("signature/renamed", "a.bin")]),
+    ],
+    ids=["changed", "added", "removed", "renamed"],
+)
+def test_every_difference_is_named(change, expected, house, tmp_path, wardein) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    for name in ("a.bin", "b.bin", ".hidden"):
+        (model / name).write_bytes(name.encode())
+    bundle = tmp_path / "sig"
+    sign = ["--artifact", model, "--signature", bundle, "--signer", house.key("train")]
+    assert wardein("sign-artifact", *sign).code == 0
+    change(model)
+    ran = verify(wardein, model, bundle, house)
+    assert ran.code == 1
+    assert [(f["ruleId"], f["location"]) for f in ran.report["findings"]] == expected
+
+
+def test_a_symbolic_link_in_the_artifact_is_refused(house, tmp_path, wardein) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "a").write_bytes(b"1")
+    (model / "b").symlink_to("a")
+    sign = ["--artifact", model, "--signature", tmp_path / "sig", "--signer", house.key("train")]
+    ran = wardein("sign-artifact", *sign)
+    assert ran.code == 2
+    assert "b: is a symbolic link" in ran.one_line
+    assert not (tmp_path / "sig").exists()
+
+
+@pytest.mark.parametrize("role", ["check", "gate"])
+def test_a_key_with_another_role_does_not_count(role, artifact, house, tmp_path, wardein) -> None:
+    bundle = tmp_path / "sig"
+    assert (
+        wardein("sign-artifact", "--artifact", artifact, "--signature", bundle, "--signer", house.key(role)).code == 0
+    )
+    ran = verify(wardein, artifact, bundle, house)
+    assert ran.code == 1
+    assert [f["ruleId"] for f in ran.report["findings"]] == ["signature/untrusted"]
+
+
+def test_an_edited_statement_does_not_count(artifact, signed, house, wardein) -> None:
+    import base64
+
+    data = json.loads(signed.read_text())
+    payload = base64.b64decode(data["dsseEnvelope"]["payload"]) + b" "
+    data["dsseEnvelope"]["payload"] = base64.b64encode(payload).decode()
+    signed.write_text(json.dumps(data))
+    assert [f["ruleId"] for f in verify(wardein, artifact, signed, house).report["findings"]] == ["signature/untrusted"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}",
+        b"not json",
+        b'{"mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json", "dsseEnvelope": {}}',
+        b"\xff" * 40,
+    ],
+)
+def test_a_file_that_is_no_bundle_is_an_error(content, artifact, house, tmp_path, wardein) -> None:
+    bundle = tmp_path / "sig"
+    bundle.write_bytes(content)
+    ran = verify(wardein, artifact, bundle, house)
+    assert ran.code == 2
+    assert ran.one_line
+
+
+def test_a_signature_inside_the_artifact_is_refused(house, tmp_path, wardein) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "a").write_bytes(b"1")
+    sign = ["--artifact", model, "--signature", model / "sig", "--signer", house.key("train")]
+    ran = wardein("sign-artifact", *sign)
+    assert ran.code == 2
+    assert "beside the folder" in ran.one_line
+    assert [path.name for path in model.iterdir()] == ["a"]
+
+
+def test_a_key_that_oms_does_not_know_is_refused(artifact, tmp_path, wardein) -> None:
+    key = tmp_path / "ed25519.pem"
+    key.write_bytes(Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    ran = wardein("sign-artifact", "--artifact", artifact, "--signature", tmp_path / "sig", "--signer", f"file:{key}")
+    assert ran.code == 2
+    assert "P-256, P-384 or P-521" in ran.one_line
+
+
+@pytest.mark.parametrize("uri", ["file:/no/such/key.pem", "awskms:key", "nonsense:x"])
+def test_a_key_that_cannot_be_opened_is_one_line(uri, artifact, tmp_path, wardein) -> None:
+    ran = wardein("sign-artifact", "--artifact", artifact, "--signature", tmp_path / "sig", "--signer", uri)
+    assert ran.code == 2
+    assert ran.one_line

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line and the executor behind it: exit codes, one line per error, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import House, Ran
+from wardein import execute, spec
+from wardein.artifacts import Artifact, OutputFile
+from wardein.errors import WardeinError
+from wardein.report import Coverage, Finding, Report, Severity, Verdict, conclude
+
+
+def probe(artifact: Artifact, ending: str = "pass", written: OutputFile | None = None) -> Report:
+    """End in the way that is asked for.
+
+    Args:
+        artifact: Any file.
+        ending: How to end.
+        written: A file to write.
+    """
+    if written is not None:
+        written.write_text("half")
+    if ending == "raise":
+        raise ValueError("two\nlines")
+    if ending == "refuse":
+        raise WardeinError("is no good", where="x", mend="mend it")
+    if ending == "import":
+        import no_such_module_at_all  # noqa: F401
+    if ending == "memory":
+        raise MemoryError
+    if ending == "change":
+        artifact.write_bytes(b"changed")
+    if ending == "sleep":
+        time.sleep(30)
+    findings = [Finding("r", Severity.HIGH, "bad")] if ending == "fail" else []
+    return conclude(coverage=Coverage("files", 1, 1), findings=findings)
+
+
+STEP = spec.describe(probe)
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Path:
+    path = tmp_path / "artifact"
+    path.write_bytes(b"content")
+    return path
+
+
+def run(artifact: Path, ending: str = "pass", **options: object) -> Report:
+    return execute.run(STEP, {"artifact": artifact, "ending": ending}, execute.Options(**options))
+
+
+@pytest.mark.parametrize(
+    ("ending", "verdict", "reason"),
+    [
+        ("pass", Verdict.PASS, "1 of 1 files"),
+        ("fail", Verdict.FAIL, "bad"),
+        ("raise", Verdict.ERROR, "ValueError: two lines"),
+        ("refuse", Verdict.ERROR, "x: is no good; mend it"),
+        ("import", Verdict.ERROR, "pip install 'wardein[evaluate]'"),
+        ("memory", Verdict.ERROR, "out of memory"),
+        ("change", Verdict.ERROR, "was changed while it was examined"),
+    ],
+)
+def test_endings(ending: str, verdict: Verdict, reason: str, artifact: Path, tmp_path: Path) -> None:
+    """However it ends, there is evidence, and it says so."""
+    evidence = tmp_path / "evidence.jsonl"
+    report = run(artifact, ending, evidence=evidence)
+    assert report.verdict is verdict
+    assert reason in report.reason
+    assert "\n" not in report.reason
+    assert len(evidence.read_bytes().splitlines()) == 1
+    assert [s.name for s in report.subject] == ["artifact"]
+
+
+def test_time_limit(artifact: Path) -> None:
+    started = time.monotonic()
+    report = run(artifact, "sleep", time_limit=0.2)
+    assert report.verdict is Verdict.ERROR
+    assert "within 0.2 seconds" in report.reason
+    assert time.monotonic() - started < 5
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("ending", ["raise", "refuse", "change"])
+def test_an_output_is_written_whole_or_not_at_all(ending: str, artifact: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    target.write_text("before")
+    execute.run(STEP, {"artifact": artifact, "ending": ending, "written": target}, execute.Options())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["artifact", "out"]
+    assert target.read_text() == ("before" if ending != "change" else "half")
+
+
+def test_evidence_without_a_subject_names_nothing(tmp_path: Path) -> None:
+    evidence = tmp_path / "e.jsonl"
+    report = run(tmp_path / "missing", evidence=evidence)
+    assert report.verdict is Verdict.ERROR
+    assert "nothing-was-examined" in evidence.read_text() or "bm90aGluZy13YXMtZXhhbWluZWQ" in evidence.read_text()
+
+
+def test_unsigned_without_a_key_and_signed_by_the_environments(artifact, house, tmp_path, monkeypatch) -> None:
+    evidence = tmp_path / "e.jsonl"
+    run(artifact, evidence=evidence)
+    assert json.loads(evidence.read_text())["signatures"] == []
+    monkeypatch.setenv("WARDEIN_KEY", house.key("check"))
+    run(artifact, evidence=evidence)
+    assert len(json.loads(evidence.read_text())["signatures"]) == 1
+
+
+def test_policy_is_applied_to_a_check(
+    house: House, tmp_path: Path, wardein: Callable[..., Ran], artifact: Path
+) -> None:
+    (house.policy / "policy.yaml").write_text(
+        "version: 1\nname: p\nchecks: {verify_artifact: {criteria: [{metric: m, at_least: 1}]}}\n"
+    )
+    sign = ["--artifact", artifact, "--signature", tmp_path / "s", "--signer", house.key("train")]
+    assert wardein("sign-artifact", *sign).code == 0
+    verify = ["verify-artifact", "--artifact", artifact, "--signature", tmp_path / "s", "--trust", house.trust]
+    assert wardein(*verify).code == 0
+    ran = wardein(*verify, "--policy", house.policy, "--json")
+    assert ran.code == 1
+    assert ran.report["reason"] == "not met: m >= 1: not measured"
+    assert len(ran.report["policyDigest"]) == 64
+
+
+# The command line itself
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["no-such-step"],
+        ["gate"],
+        ["gate", "--no-such-option", "1"],
+        ["verify-artifact", "--artifact", "a", "--artifact", "b", "--signature", "s", "--trust", "t"],
+        ["evaluate-robustness", "--model", "m", "--data", "d", "--label", "l", "--seed", "x"],
+        ["evaluate-robustness", "--model", "m", "--data", "d", "--label", "l", "--min-robust-accuracy", "nan"],
+        ["evaluate-robustness", "--model", "m", "--data", "d", "--label", "l", "--attack", "magic"],
+        ["evaluate-fairness", "--model", "m", "--data", "d", "--label", "l", "--sensitive", "s", "--bins", "age"],
+        [
+            "evaluate-fairness",
+            "--model",
+            "m",
+            "--data",
+            "d",
+            "--label",
+            "l",
+            "--sensitive",
+            "s",
+            "--intersectional",
+            "1",
+        ],
+        ["show", "/no/such/file"],
+        ["init", "/proc/no"],
+        ["init", "x", "--pack", "none"],
+        [],
+    ],
+    ids=" ".join,
+)
+def test_misuse_is_one_line_and_exit_2(arguments: list[str], wardein: Callable[..., Ran]) -> None:
+    ran = wardein(*arguments)
+    assert ran.code == 2
+    assert "Traceback" not in ran.err
+    assert len(ran.err.strip().splitlines()) <= 1
+
+
+@pytest.mark.parametrize("option", ["--evidence", "--html"])
+@pytest.mark.parametrize("path", ["/no/such/folder/x", "."])
+def test_an_output_that_cannot_be_written_is_found_out_first(option, path, artifact, house, wardein) -> None:
+    ran = wardein(
+        "verify-artifact", "--artifact", artifact, "--signature", artifact, "--trust", house.trust, option, path
+    )
+    assert ran.code == 2
+    assert path in ran.one_line
+
+
+def test_exit_zero_is_for_fail_only(house: House, tmp_path: Path, artifact: Path, wardein: Callable[..., Ran]) -> None:
+    sign = ["--artifact", artifact, "--signature", tmp_path / "s", "--signer", house.key("train")]
+    assert wardein("sign-artifact", *sign).code == 0
+    artifact.write_bytes(b"tampered")
+    verify = ["verify-artifact", "--artifact", artifact, "--signature", tmp_path / "s", "--trust", house.trust]
+    assert wardein(*verify).code == 1
+    assert wardein(*verify, "--exit-zero").code == 0
+    artifact.unlink()
+    assert wardein(*verify, "--exit-zero").code == 2
+
+
+def test_list_names_every_step_with_types(wardein: Callable[..., Ran]) -> None:
+    listed = json.loads(wardein("list", "--json").out)
+    assert [step["name"] for step in listed] == list(spec.STEPS)
+    gate = next(step for step in listed if step["name"] == "gate")
+    assert {p["name"]: p["type"] for p in gate["parameters"]}["claims"] == "paths"
+    for name in spec.STEPS:
+        assert name.replace("_", "-") in wardein("list").out
+
+
+def test_init_makes_private_keys_private(house: House) -> None:
+    keys = sorted((house.folder / "keys").iterdir())
+    assert [path.name for path in keys] == ["check.pem", "gate.pem", "train.pem"]
+    assert {path.stat().st_mode & 0o777 for path in keys} == {0o600}
+
+
+def test_init_overwrites_nothing(house: House, wardein: Callable[..., Ran]) -> None:
+    before = house.trust.read_bytes()
+    assert wardein("init", house.folder).code == 2
+    assert house.trust.read_bytes() == before
+
+
+def test_show_tells_who_signed(house: House, tmp_path: Path, artifact: Path, wardein: Callable[..., Ran]) -> None:
+    evidence = tmp_path / "e.jsonl"
+    sign = ["--artifact", artifact, "--signature", tmp_path / "s", "--signer", house.key("train")]
+    assert wardein("sign-artifact", *sign, "--evidence", evidence, "--key", house.key("check")).code == 0
+    assert "by check (check), verified" in wardein("show", evidence, "--trust", house.trust).out
+    assert "not verified" in wardein("show", evidence).out
+    other = tmp_path / "other"
+    wardein("init", other)
+    assert "no key of the trust root" in wardein("show", evidence, "--trust", other / "trust.json").out
+
+
+def test_a_reader_that_goes_away_is_no_traceback() -> None:
+    command = f"{sys.executable} -m wardein.cli list --json | head -c 10"
+    ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, env=dict(os.environ))
+    assert "Traceback" not in ended.stderr
+
+
+def test_no_secret_of_the_key_reaches_the_evidence(house: House, tmp_path: Path, artifact: Path) -> None:
+    evidence, page = tmp_path / "e.jsonl", tmp_path / "p.html"
+    run(artifact, evidence=evidence, html=page, key=house.key("check"))
+    secret = (house.folder / "keys" / "check.pem").read_text().splitlines()[1]
+    assert secret not in evidence.read_text() + page.read_text()
+    assert str(house.folder) not in evidence.read_text() + page.read_text()
