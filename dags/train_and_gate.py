@@ -58,7 +58,9 @@ with DAG(
         "trust": Param("", type="string", description="The trust root; see docs/trust.md."),
         "policy": Param("", type="string", description="The policy folder that the trust root pins."),
         "target": Param("", type="string", description="The folder that models are served from."),
-        "key_folder": Param("", type="string", description="The folder with the key files train.pem, check.pem, gate.pem."),
+        "key_folder": Param(
+            "", type="string", description="The folder with the key files train.pem, check.pem, gate.pem."
+        ),
     },
     tags=["wardein"],
 ) as dag:
@@ -94,7 +96,10 @@ with DAG(
     # A check's FAIL is left to the gate; its ERROR is retried, and then denies.
     leave = {"fail_on": "error"}
     sign = SignArtifactOperator(
-        artifact=MODEL, signature=SIGNATURE, signer="file:{{ params.key_folder }}/train.pem", **said("sign_artifact", "train")
+        artifact=MODEL,
+        signature=SIGNATURE,
+        signer="file:{{ params.key_folder }}/train.pem",
+        **said("sign_artifact", "train"),
     )
     checks = [
         ValidateDataOperator(

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+pytest_plugins = ["tests.conformance.world"]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from wardein.cli import main  # noqa: E402 - after the thread limit

@@ -158,7 +158,7 @@ def kfp_common(step: Step) -> dict[str, str]:
 
 def kfp_type(param: Param) -> str:
     """A parameter's type in a component's signature."""
-    if param.artifact and param.artifact != "Image":
+    if param.artifact and param.type != "str":
         return f"dsl.Input[dsl.{KFP_ARTIFACTS.get(param.artifact, 'Artifact')}]"
     if param.output:
         return "str"

@@ -31,6 +31,8 @@ TrustRoot = Annotated[Path, In("TrustRoot")]
 PolicyFolder = Annotated[Path, In("Policy")]
 # A folder with an OCI layout, a docker-archive file, or a registry reference that is pinned by digest.
 Image = Annotated[str, In("Image")]
+# The URI of a private key. It is used, and neither hashed nor recorded.
+KeyUri = Annotated[str, In("Key")]
 # A folder that holds a vulnerability database.
 Database = Annotated[Path, In("Database")]
 # Evidence files, any number of them: one envelope a line.

@@ -248,7 +248,7 @@ def _metavar(param: Param) -> str:
         "list[str]": "TEXT",
         "list[float]": "X",
     }
-    return "IMAGE" if param.artifact == "Image" else named.get(param.type, "NAME=VALUE")
+    return {"Image": "IMAGE", "Key": "URI"}.get(param.artifact) or named.get(param.type, "NAME=VALUE")
 
 
 def _shown(value: Any) -> str:

@@ -132,7 +132,7 @@ def _inputs(step: Step, arguments: Mapping[str, Any]) -> tuple[Input, ...]:
     found = []
     for param in step.params:
         value = arguments.get(param.name, param.default)
-        if not param.artifact or value in (None, ""):
+        if param.artifact in ("", "Key") or value in (None, ""):
             continue
         for item in value if isinstance(value, list) else [value]:
             found.append(_input(param, item))

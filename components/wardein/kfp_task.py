@@ -64,7 +64,7 @@ def _argument(step: Step, param: Param, given: Mapping[str, Any]) -> Any:
     if param.type == "paths":
         return [Path(given[name].path) for name in step.claims if given.get(name) is not None]
     value = given[param.name]
-    if param.artifact == "Image" or param.is_setting:
+    if param.type == "str" or param.is_setting:
         return value
     if param.output == "Folder":
         return Path(value)

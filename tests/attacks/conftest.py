@@ -98,6 +98,7 @@ def honest_report(check: str, house: House, inputs: Mapping[str, str]) -> Report
             metrics=metrics,
             criteria=criteria,
         ),
+        parameters=dict(policy.parameters),
         check=check,
         version=__version__,
         subject=(Subject(subject, inputs[subject]),),

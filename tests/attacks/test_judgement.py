@@ -95,10 +95,20 @@ def use_a_database_without_date(siege: Siege) -> None:
 
 def change_the_policy(siege: Siege) -> None:
     path = siege.house.policy / "policy.yaml"
-    path.write_text(path.read_text().replace("at_most: 0.25", "at_most: 0.99"))
+    path.write_text(path.read_text().replace("at_most: 0.10", "at_most: 0.99"))
+
+
+def attack_less(siege: Siege) -> None:
+    siege.alter(ROBUST, parameters={**siege.reports[ROBUST].parameters, "immutable": ["bmi"]})
+
+
+def not_say_how_it_attacked(siege: Siege) -> None:
+    siege.alter(ROBUST, parameters={})
 
 
 ATTACKS = [
+    Attack("attack less", attack_less, "gate/parameter", "_has_pinned_parameters", []),
+    Attack("not say how", not_say_how_it_attacked, "gate/parameter", "_has_pinned_parameters", []),
     Attack("fail", fail, "gate/not-passed", "_passed", []),
     Attack("err", err, "gate/not-passed", "_passed", []),
     Attack("not apply", not_apply, "gate/not-applicable", "_passed", []),

@@ -251,7 +251,6 @@ def test_what_cannot_be_judged_is_refused_as_a_pickle_too(tmp_path, flowers):
 
 
 # Their loss objects rebuild through functions that the list does not name yet.
-LOSSES = pytest.mark.xfail(strict=True, reason="allowed.txt lacks sklearn._loss._loss.__pyx_unpickle_…")
 
 
 @pytest.mark.parametrize(
@@ -259,8 +258,8 @@ LOSSES = pytest.mark.xfail(strict=True, reason="allowed.txt lacks sklearn._loss.
     [
         LogisticRegression(max_iter=500),
         RandomForestClassifier(5, random_state=0),
-        pytest.param(GradientBoostingClassifier(n_estimators=3), marks=LOSSES),
-        pytest.param(HistGradientBoostingClassifier(max_iter=3), marks=LOSSES),
+        GradientBoostingClassifier(n_estimators=3),
+        HistGradientBoostingClassifier(max_iter=3),
         KNeighborsClassifier(),
         GaussianNB(),
         SVC(),

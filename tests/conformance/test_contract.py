@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 STEPS = [spec.load(name) for name in spec.STEPS]
 ARTIFACT_NAMES = {
     "model", "data", "train", "reference", "source", "image", "artifact", "evidence",
-    "suite", "signature", "trust", "policy", "claims", "database",
+    "suite", "signature", "trust", "policy", "claims", "database", "signer",
 }  # fmt: skip
 SECRET = re.compile(r"password|passphrase|secret_|token|private|credential|api_?key")
 every_step = pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
@@ -89,9 +89,17 @@ def test_operator_mirrors_the_step(step: spec.Step) -> None:
 def test_kubeflow_placeholders_come_back_as_what_was_meant(step: spec.Step) -> None:
     """What a template renders, the command line parses to the same value."""
     samples = {
-        "str": "a b'\"$x", "int": 3, "float": 0.25, "bool": True, "path": Path("/x/y"), "paths": [Path("/x"), Path("/y")],
-        "list[str]": ["a,b", "c"], "list[float]": [0.1, 1.0], "dict[str, str]": {"a": "1=2"}, "dict[str, float]": {"a": 0.5},
-    }  # fmt: skip
+        "str": "a b'\"$x",
+        "int": 3,
+        "float": 0.25,
+        "bool": True,
+        "path": Path("/x/y"),
+        "paths": [Path("/x"), Path("/y")],
+        "list[str]": ["a,b", "c"],
+        "list[float]": [0.1, 1.0],
+        "dict[str, str]": {"a": "1=2"},
+        "dict[str, float]": {"a": 0.5},
+    }
     given = {p.name: p.choices[0] if p.choices else samples[p.type] for p in step.params}
     rendered = {
         name: [str(item) for item in v] if isinstance(v, list) and isinstance(v[0], Path) else v

@@ -13,8 +13,23 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "components" / "wardein"
 CORE = {"__init__", "artifacts", "errors", "files", "image", "jsontext", "report", "spec", "subject", "wire"}
-HEAVY = ("art", "fairlearn", "great_expectations", "jinja2", "kfp", "matplotlib", "numpy", "pandas", "pyarrow", "scipy", "sklearn",
-         "skops", "securesystemslib", "yaml", "cryptography")  # fmt: skip
+HEAVY = [
+    "art",
+    "fairlearn",
+    "great_expectations",
+    "jinja2",
+    "kfp",
+    "matplotlib",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "sklearn",
+    "skops",
+    "securesystemslib",
+    "yaml",
+    "cryptography",
+]
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -38,7 +38,7 @@ def argv(step: str, **parameters: Any) -> list[str]:
     return arguments
 
 
-class StepOperator(BaseOperator):
+class StepOperator(BaseOperator):  # type: ignore[misc]  # Airflow resolves its classes at run time
     """Runs one wardein step as a subprocess; the generated operators add its parameters.
 
     Args:

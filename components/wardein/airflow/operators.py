@@ -27,7 +27,7 @@ class ValidateDataOperator(StepOperator):
     Every row is looked at by Great Expectations. Each expectation that is not met is a finding. One that could
     not be evaluated, because its column is missing or holds no value, because it states no limit or raised an
     error, makes the verdict ERROR, as does a suite that holds an unknown expectation or none. Reports hold
-    counts and row numbers (1 is the first row below the header), no values.
+    counts and row numbers (1 is the first row below the header), never the values of rows.
 
     Without a suite, one is inferred from a reference table: columns and their order, types, missing values,
     sets of categories, ranges of numbers, uniqueness of identifiers. It tests integrity, not drift. Write it
@@ -44,7 +44,8 @@ class ValidateDataOperator(StepOperator):
         suite: What is expected: a suite of Great Expectations 1.x as JSON. Severities critical, warning and
             info are reported as critical, medium and info; each of them fails the check.
         reference: A table that is known to be good, to infer the suite from; instead of a suite.
-        write_suite: Where to write the inferred suite for review; it can be given as the suite afterwards.
+        write_suite: Where to write the suite that was applied: an inferred one for review, to be given from
+            then on.
         min_rows: The smallest number of rows to accept.
         max_null_fraction: The largest share of missing values to accept in any column that an expectation looks
             at, from 0 to 1; most expectations pass over missing values. 1 leaves it to the suite.

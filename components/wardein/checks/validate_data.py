@@ -49,7 +49,7 @@ def validate_data(
         suite: What is expected: a suite of Great Expectations 1.x as JSON. Severities critical, warning and info are
             reported as critical, medium and info; each of them fails the check.
         reference: A table that is known to be good, to infer the suite from; instead of a suite.
-        write_suite: Where to write the inferred suite for review; it can be given as the suite afterwards.
+        write_suite: Where to write the suite that was applied: an inferred one for review, to be given from then on.
         min_rows: The smallest number of rows to accept.
         max_null_fraction: The largest share of missing values to accept in any column that an expectation looks at,
             from 0 to 1; most expectations pass over missing values. 1 leaves it to the suite.
@@ -71,7 +71,7 @@ def validate_data(
         Validation for Machine Learning, MLSys 2019; Great Expectations 1.x, https://docs.greatexpectations.io.
     """
     tolerance = Tolerance(max_categories, range_tolerance, null_tolerance)
-    _check_usage(suite, reference, write_suite, max_null_fraction, tolerance)
+    _check_usage(suite, reference, max_null_fraction, tolerance)
     expectations, where = _expectations(suite, reference, write_suite, tolerance)
     table = read_table(data)
     outcomes = evaluate(table, expectations, where)
@@ -98,9 +98,7 @@ def validate_data(
     )
 
 
-def _check_usage(
-    suite: Path | None, reference: Path | None, write_suite: Path | None, max_null_fraction: float, tolerance: Tolerance
-) -> None:
+def _check_usage(suite: Path | None, reference: Path | None, max_null_fraction: float, tolerance: Tolerance) -> None:
     if suite is None and reference is None:
         raise UsageError(
             "nothing says what is expected of the data",
@@ -111,8 +109,6 @@ def _check_usage(
         raise UsageError(
             "both a suite and a reference are given", where="--reference", mend="give one; a suite is used as it is"
         )
-    if suite is not None and write_suite is not None:
-        raise UsageError("only an inferred suite is written", where="--write-suite", mend="give --reference with it")
     if not 0 <= max_null_fraction <= 1:
         raise UsageError(f"{max_null_fraction:g} is no share", where="--max-null-fraction", mend="give 0 to 1")
     if min(tolerance.categories, tolerance.range, tolerance.nulls) < 0:
@@ -126,6 +122,8 @@ def _expectations(
 ) -> tuple[tuple[Expectation, ...], str]:
     """The expectations, and what to call their origin. An inferred suite is read back like any other."""
     if suite is not None:
+        if write_suite is not None:
+            write_suite.write_bytes(suite.read_bytes())
         return read(suite, "--suite"), "--suite"
     assert reference is not None
     inferred = infer(read_table(reference), tolerance)

@@ -45,7 +45,7 @@ def validate_data(
     Every row is looked at by Great Expectations. Each expectation that is not met is a finding. One that could
     not be evaluated, because its column is missing or holds no value, because it states no limit or raised an
     error, makes the verdict ERROR, as does a suite that holds an unknown expectation or none. Reports hold
-    counts and row numbers (1 is the first row below the header), no values.
+    counts and row numbers (1 is the first row below the header), never the values of rows.
 
     Without a suite, one is inferred from a reference table: columns and their order, types, missing values,
     sets of categories, ranges of numbers, uniqueness of identifiers. It tests integrity, not drift. Write it
@@ -80,7 +80,8 @@ def validate_data(
         metrics: The measured numbers.
         verdict: PASS, FAIL, ERROR or NOT_APPLICABLE.
         passed: Whether the verdict is PASS or NOT_APPLICABLE.
-        write_suite: Where to write the inferred suite for review; it can be given as the suite afterwards.
+        write_suite: Where to write the suite that was applied: an inferred one for review, to be given from
+            then on.
     """
     from wardein import kfp_task
 

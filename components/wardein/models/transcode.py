@@ -73,11 +73,12 @@ def _joblib_load(path: str) -> Any:
 
 def main(source: str, target: str) -> int:
     """Transcode one file; returns the exit code."""
-    import skops.io
-
     _leave_network()
     try:
-        skops.io.dump(_joblib_load(source), target)
+        model = _joblib_load(source)
+        import skops.io  # after the file is known to be harmless: most of a refusal's time would be this import
+
+        skops.io.dump(model, target)
     except _Refused as error:
         print(error)
         return REFUSED

@@ -15,6 +15,15 @@ from wardein.report import Bound, Comparator, Criterion, Metric, Severity
 from wardein.subject import digest_of
 
 FILE = "policy.yaml"
+_CHECK_KEYS = {
+    "required",
+    "criteria",
+    "fail_severity",
+    "max_age_hours",
+    "database_max_age_days",
+    "not_applicable",
+    "parameters",
+}
 
 
 @dataclass(frozen=True)
@@ -24,10 +33,11 @@ class CheckPolicy:
     Attributes:
         required: Whether a release needs this check's evidence.
         criteria: Thresholds on its metrics.
-        fail_severity: The least severe finding that stops a release, even if the check itself let it pass; None for none.
+        fail_severity: The least severe finding that stops a release, even if the check let it pass; None for none.
         max_age_hours: How old the evidence may be.
         database_max_age_days: How old the vulnerability database may be; None where the check has none.
         not_applicable: The condition under which NOT_APPLICABLE counts as passed; empty for never.
+        parameters: Parameters that a run must have had, with their values.
     """
 
     required: bool = True
@@ -36,6 +46,7 @@ class CheckPolicy:
     max_age_hours: float = 24.0
     database_max_age_days: float | None = None
     not_applicable: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def criteria_on(self, metrics: Sequence[Metric]) -> tuple[Criterion, ...]:
         """The criteria with slice patterns spelled out.
@@ -110,7 +121,7 @@ def _check(name: str, value: Any) -> CheckPolicy:
     data = _members(
         value or {},
         where,
-        {"required", "criteria", "fail_severity", "max_age_hours", "database_max_age_days", "not_applicable"},
+        _CHECK_KEYS,
     )
     required = data.get("required", True)
     if not isinstance(required, bool):
@@ -121,10 +132,13 @@ def _check(name: str, value: Any) -> CheckPolicy:
         criteria=tuple(
             _criterion(item, f"{where}.criteria[{i}]") for i, item in enumerate(_list(data.get("criteria", []), where))
         ),
-        fail_severity=Severity(_choice(data["fail_severity"], tuple(Severity), where)) if "fail_severity" in data else None,
+        fail_severity=Severity(_choice(data["fail_severity"], tuple(Severity), where))
+        if "fail_severity" in data
+        else None,
         max_age_hours=_number(data.get("max_age_hours", 24), where),
         database_max_age_days=None if database is None else _number(database, where),
         not_applicable=str(data.get("not_applicable", "")),
+        parameters=dict(_members(data.get("parameters", {}), f"{where}.parameters", None)),
     )
 
 

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from wardein.artifacts import Artifact, OutputFile
+from wardein.artifacts import Artifact, KeyUri, OutputFile
 from wardein.errors import UsageError
 from wardein.report import Coverage, Report, conclude
 
 
-def sign_artifact(artifact: Artifact, signature: OutputFile, signer: str) -> Report:
+def sign_artifact(artifact: Artifact, signature: OutputFile, signer: KeyUri) -> Report:
     """Sign every file of an artifact with one OpenSSF Model Signing v1.0 bundle.
 
     The bundle can be verified by verify-artifact and, independently of wardein, by ``model_signing verify``.

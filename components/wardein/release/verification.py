@@ -173,6 +173,7 @@ def _is_fresh(claim: Claim, release: Release, policy: CheckPolicy) -> Finding | 
 def _shortcomings(report: Report, policy: CheckPolicy, release: Release) -> list[Finding]:
     findings = [*_passed(report, policy), *_is_consistent(report), *_is_not_loosened(report, policy)]
     findings += _meets_policy(report, policy)
+    findings += _has_pinned_parameters(report, policy)
     findings += _has_no_banned_finding(report, policy)
     return findings + _database_is_fresh(report, policy, release)
 
@@ -217,6 +218,13 @@ def _is_not_loosened(report: Report, policy: CheckPolicy) -> list[Finding]:
 def _meets_policy(report: Report, policy: CheckPolicy) -> list[Finding]:
     judged: list[Criterion] = [criterion.judge(report.metrics) for criterion in policy.criteria_on(report.metrics)]
     return [_deny("gate/criterion", report.check, f"not met: {c.label}: {c.note}") for c in judged if not c.met]
+
+
+def _has_pinned_parameters(report: Report, policy: CheckPolicy) -> list[Finding]:
+    """Some parameters change what is measured: a weaker attack, fewer columns. The policy pins those."""
+    text = "was run with {} = {!r}, the policy pins {!r}"
+    wrong = [(name, report.parameters.get(name), value) for name, value in policy.parameters.items()]
+    return [_deny("gate/parameter", report.check, text.format(*item)) for item in wrong if item[1] != item[2]]
 
 
 def _has_no_banned_finding(report: Report, policy: CheckPolicy) -> list[Finding]:

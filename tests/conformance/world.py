@@ -10,11 +10,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import skops.io
-from demo.world import LABEL, World, make
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from demo.world import LABEL, World, make
 from wardein.cli import main
 from wardein.spec import CHECKS
 
