@@ -80,7 +80,7 @@ def main(rows: int, runs: int) -> None:
             direct.append(seconds)
             share = json.loads(printed)
             arguments = ["validate-data", "--data", str(data), "--suite", str(suite), "--json"]
-            seconds, printed = cost([sys.executable, "-m", "wardein.cli", *arguments])
+            seconds, printed = cost([sys.executable, "-m", "wardein", *arguments])
             step.append(seconds)
             (met,) = [m["value"] for m in json.loads(printed)["metrics"] if m["name"] == "expectations_met"]
             if met != share:

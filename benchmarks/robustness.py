@@ -86,7 +86,7 @@ def gradients(folder: Path, rows: pd.DataFrame, labels: np.ndarray, runs: int) -
     skops.io.dump(make_pipeline(StandardScaler(), LogisticRegression()).fit(rows[::2], labels[::2]), model)
     rows[1::2].assign(y=labels[1::2]).to_csv(data, index=False)
     direct = [sys.executable, "-c", DIRECT, str(model), str(data), *map(str, EPSILONS)]
-    step = [sys.executable, "-m", "wardein.cli", "evaluate-robustness", "--model", str(model), "--data", str(data)]
+    step = [sys.executable, "-m", "wardein", "evaluate-robustness", "--model", str(model), "--data", str(data)]
     step += ["--label", "y", "--max-rows", "1000", "--json"]
     theirs, ours = [], []
     for _ in range(runs):

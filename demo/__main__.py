@@ -95,7 +95,7 @@ def run_pipeline(world: World, run_id: str, **changed: object) -> Run:
         for line in process.stdout or ():
             file.write(line)
             ended = _STATUS.search(line)
-            if ended:
+            if ended and not ended[1].startswith("importer"):
                 print(f"   {'ok    ' if ended[2] == 'SUCCESS' else 'failed'}  {ended[1]}", flush=True)
     found = [path for path in root.iterdir() if path.is_dir()]
     if len(found) != 1 or not (found[0] / "gate" / "report").is_file():
@@ -111,7 +111,7 @@ def stopped_swap(world: World, honest: Run, served: str | None) -> bool:
     with open(swapped, "ab") as file:
         file.write(b"one byte more")
     evidence = world.folder / "swapped" / "gate.jsonl"
-    command = [sys.executable, "-m", "wardein.cli", "gate", "--model", str(swapped), "--data", str(world.test_data)]
+    command = [sys.executable, "-m", "wardein", "gate", "--model", str(swapped), "--data", str(world.test_data)]
     command += ["--image", str(world.image), "--trust", str(world.trust), "--policy", str(world.policy)]
     command += ["--key", world.key("gate"), "--evidence", str(evidence), "--nonce", "honest"]
     for check in CHECKS:

@@ -229,7 +229,7 @@ def test_show_tells_who_signed(house: House, tmp_path: Path, artifact: Path, war
 
 
 def test_a_reader_that_goes_away_is_no_traceback() -> None:
-    command = f"{sys.executable} -m wardein.cli list --json | head -c 10"
+    command = f"{sys.executable} -m wardein list --json | head -c 10"
     ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, env=dict(os.environ))
     assert "Traceback" not in ended.stderr
 

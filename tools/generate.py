@@ -5,6 +5,7 @@
 |---|---|
 | components/wardein/kfp/components.py | every step |
 | components/wardein/airflow/operators.py | every step |
+| components/wardein/help.txt | every step |
 | components/yaml/*.yaml | the Kubeflow components |
 | pipelines/*.yaml | pipelines/*.py |
 | docs/steps.md, the table in README.md | every step |
@@ -23,6 +24,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from wardein import cli
 from wardein.containers import PREFIX_VARIABLE
 from wardein.spec import CHECKS, STEPS, Param, Step, load
 
@@ -75,6 +77,7 @@ def sources(steps: list[Step]) -> Iterator[tuple[Path, Callable[[], str]]]:
     package = ROOT / "components" / "wardein"
     yield package / "kfp" / "components.py", lambda: kfp_components(steps)
     yield package / "airflow" / "operators.py", lambda: airflow_operators(steps)
+    yield package / "help.txt", lambda: cli.overview().format_help()
     for step in steps:
         yield ROOT / "components" / "yaml" / f"{step.name}.yaml", lambda step=step: component_yaml(step)
     for source in sorted((ROOT / "pipelines").glob("*.py")):
@@ -97,6 +100,7 @@ from typing import Dict, List, NamedTuple
 
 from kfp import dsl
 
+from wardein import cli
 from wardein.containers import image
 
 __all__ = [{names}]

@@ -34,9 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments and not arguments[0].startswith("-"):
             return _command(arguments[0], arguments[1:])
-        _overview().parse_args(arguments)
-        print(_overview().format_help())
-        return EXIT_ERROR if not arguments else EXIT_PASSED
+        overview().parse_args(arguments)
+        raise UsageError("no step is named", mend="see: wardein --help")
     except WardeinError as error:
         print(f"wardein: {error}", file=sys.stderr)
         return EXIT_ERROR
@@ -210,7 +209,8 @@ def _command(name: str, argv: Sequence[str]) -> int:
     return run_step(name, argv)
 
 
-def _overview() -> argparse.ArgumentParser:
+def overview() -> argparse.ArgumentParser:
+    """The parser of ``wardein`` without a step; its help is generated into ``help.txt``."""
     steps = [load(name) for name in STEPS]
     width = max(len(step.command) for step in steps) + 2
     text = ["checks:"] + [f"  {s.command:<{width}}{s.summary}" for s in steps if s.kind == "check"]
@@ -225,7 +225,7 @@ def _overview() -> argparse.ArgumentParser:
         usage="wardein STEP --param value … [options]",
         description="Checks for models that say what they looked at, and a gate that believes only signed evidence.",
         epilog="\n".join(text),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_help_format(),
     )
     parser.add_argument("--version", action="version", version=f"wardein {__version__}")
     return parser
@@ -258,6 +258,3 @@ def _shown(value: Any) -> str:
 def _escape(text: str) -> str:
     return text.replace("%", "%%")
 
-
-if __name__ == "__main__":
-    sys.exit(main())

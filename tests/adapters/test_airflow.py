@@ -65,7 +65,7 @@ def endings(home: Path, ready: Ready, tmp_path_factory: pytest.TempPathFactory) 
     bad = out / "bad.skops"
     bad.write_bytes(ready.model.read_bytes() + b"x")
     liar = out / "liar"  # a wrapper that swallows the exit code, as shell pipelines do
-    liar.write_text(f'#!/bin/sh\n"{sys.executable}" -m wardein.cli "$@" --exit-zero\nexit 7\n')
+    liar.write_text(f'#!/bin/sh\n"{sys.executable}" -m wardein "$@" --exit-zero\nexit 7\n')
     liar.chmod(0o755)
     settings = {
         "out": str(out),

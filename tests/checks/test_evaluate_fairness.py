@@ -462,7 +462,7 @@ def test_real_processes_agree_and_print_the_same_core(tmp_path, model):
     table_of(UNEQUAL).sample(frac=1, random_state=1).to_csv(shuffled, index=False)
 
     def run(path, *more):
-        command = [sys.executable, "-m", "wardein.cli", "evaluate-fairness", "--model", str(model), "--data", str(path)]
+        command = [sys.executable, "-m", "wardein", "evaluate-fairness", "--model", str(model), "--data", str(path)]
         return subprocess.run(
             [*command, "--label", "label", "--sensitive", "sex", *more], capture_output=True, text=True, check=False
         )

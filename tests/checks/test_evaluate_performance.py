@@ -288,7 +288,7 @@ def test_real_processes_print_the_same_core(tmp_path):
     rows = train.drop(columns="label")
     skops.io.dump(make_pipeline(StandardScaler(), LogisticRegression()).fit(rows, train["label"]), tmp_path / "m.skops")
     test.to_parquet(tmp_path / "test.parquet")
-    command = [sys.executable, "-m", "wardein.cli", "evaluate-performance", "--model", "m.skops"]
+    command = [sys.executable, "-m", "wardein", "evaluate-performance", "--model", "m.skops"]
     command += ["--data", "test.parquet", "--label", "label", "--min-balanced-accuracy", "0.9"]
     ended = [subprocess.run(command, cwd=Path(tmp_path), capture_output=True, text=True, check=False) for _ in range(2)]
     assert (ended[0].returncode, ended[0].stderr) == (0, "")

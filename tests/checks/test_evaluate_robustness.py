@@ -521,7 +521,7 @@ def test_two_processes_give_the_same_core(capsys, cases, name):
     assert main(arguments) == 0
     here = capsys.readouterr().out.splitlines()[-1]
     ended = subprocess.run(
-        [sys.executable, "-m", "wardein.cli", *arguments],
+        [sys.executable, "-m", "wardein", *arguments],
         capture_output=True,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "7"},

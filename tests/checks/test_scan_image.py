@@ -674,7 +674,7 @@ def test_changed_layer_is_an_error_and_writes_nothing(
 
 def test_command_in_its_own_process(tmp_path: Path, advisories: Path) -> None:
     image = images.write_docker_archive(tmp_path / "image.tar", [images.base_layer(), python(version="9.0.0")])
-    command = [sys.executable, "-m", "wardein.cli", "scan-image", "--image", image, "--database", advisories, "--json"]
+    command = [sys.executable, "-m", "wardein", "scan-image", "--image", image, "--database", advisories, "--json"]
     environment = os.environ | {"TRIVY_SEVERITY": "LOW"}
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert (ended.returncode, ended.stderr) == (1, "")

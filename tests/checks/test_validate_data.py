@@ -579,7 +579,7 @@ def test_two_runs_have_one_verdict_core(tmp_path, reference):
 def test_a_real_process_prints_one_document_and_nothing_else(tmp_path, reference):
     data = tmp_path / "data.csv"
     broken("age", [4], -5).to_csv(data, index=False)
-    command = [sys.executable, "-m", "wardein.cli", "validate-data", "--data", data, "--reference", reference]
+    command = [sys.executable, "-m", "wardein", "validate-data", "--data", data, "--reference", reference]
     ended = subprocess.run([*map(str, command), "--json"], capture_output=True, text=True, cwd=tmp_path)
     assert (ended.returncode, ended.stderr) == (1, "")
     assert json.loads(ended.stdout)["verdict"] == "FAIL"

@@ -135,7 +135,7 @@ def test_missing_extra_names_the_command(
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
 def test_time_limit_ends_every_step(step: spec.Step, ready: Ready, tmp_path: Path) -> None:
     """In a process of its own, as the limit strikes in the middle of an import."""
-    command = [sys.executable, "-m", "wardein.cli", *command_line(step.name, ready.arguments(step.name, tmp_path))]
+    command = [sys.executable, "-m", "wardein", *command_line(step.name, ready.arguments(step.name, tmp_path))]
     ended = subprocess.run([*command, "--time-limit", "0.001"], capture_output=True, text=True, check=False)
     ran = Ran(ended.returncode, ended.stdout, ended.stderr)
     assert ran.code == 2

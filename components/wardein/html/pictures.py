@@ -50,7 +50,7 @@ def _axis(metrics: Sequence[Metric]) -> str:
 
 
 def _curve(metrics: Sequence[Metric], axis: str, criteria: Sequence[Criterion]) -> str:
-    figure, axes = _figure(5.2, 3.0)
+    figure, axes = _figure(5.0, 3.0)
     series: dict[str, list[Metric]] = {}
     for metric in metrics:
         rest = ", ".join(f"{key} {value}" for key, value in slices(metric).items() if key != axis)
@@ -79,7 +79,7 @@ def _curve(metrics: Sequence[Metric], axis: str, criteria: Sequence[Criterion]) 
 
 
 def _groups(metrics: Sequence[Metric], criteria: Sequence[Criterion]) -> str:
-    figure, axes = _figure(5.2, 0.9 + 0.32 * len(metrics))
+    figure, axes = _figure(5.0, 0.9 + 0.32 * len(metrics))
     for row, metric in enumerate(reversed(metrics)):
         if metric.ci:
             axes.plot([metric.ci.low, metric.ci.high], [row, row], color=_COLOURS[0], linewidth=5, alpha=0.25)
@@ -88,6 +88,7 @@ def _groups(metrics: Sequence[Metric], criteria: Sequence[Criterion]) -> str:
     for criterion in criteria:
         axes.axvline(criterion.threshold, color="#111827", linestyle="--", linewidth=1)
     axes.set_xlabel(_words(metrics[0].name))
+    axes.set_ylim(-0.6, len(metrics) - 0.4)
     axes.grid(axis="x", alpha=0.25)
     _unit_range(axes.set_xlim, metrics)
     return _svg(figure, f"{_words(metrics[0].name)} by group")
