@@ -257,4 +257,3 @@ def _shown(value: Any) -> str:
 
 def _escape(text: str) -> str:
     return text.replace("%", "%%")
-
