@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from demo.world import LABEL
 
+from demo.world import LABEL
 from tests.conformance.world import Ready
 
 ROOT = Path(__file__).parents[1]

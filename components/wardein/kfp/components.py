@@ -7,7 +7,6 @@ from typing import Dict, List, NamedTuple
 
 from kfp import dsl
 
-from wardein import cli
 from wardein.containers import image
 
 __all__ = [
