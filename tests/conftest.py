@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 pytest_plugins = ["tests.conformance.world"]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from wardein.cli import main  # noqa: E402 - after the thread limit
+from wardein import cli  # noqa: E402 - after the thread limit
+
+SCHEMA = json.loads((Path(cli.__file__).parent / "report.schema.json").read_text())
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,10 @@ class Ran:
 
     @property
     def report(self) -> dict[str, Any]:
-        return json.loads(self.out)
+        """The report that was printed; every one that a test reads is held against the schema."""
+        report = json.loads(self.out)
+        Draft202012Validator(SCHEMA).validate(report)
+        return report
 
     @property
     def one_line(self) -> str:
@@ -63,7 +69,7 @@ def wardein(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
 
     def run(*arguments: object) -> Ran:
         capsys.readouterr()
-        code = main([str(argument) for argument in arguments])
+        code = cli.main([str(argument) for argument in arguments])
         captured = capsys.readouterr()
         return Ran(code, captured.out, captured.err)
 

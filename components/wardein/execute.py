@@ -21,7 +21,8 @@ from typing import Any
 
 from wardein import __version__, files
 from wardein.errors import UsageError, WardeinError, missing_extra
-from wardein.image import identify
+from wardein.html import page
+from wardein.images.identity import identify
 from wardein.report import CHECK_RESULT, Input, Report, could_not_look
 from wardein.spec import Param, Step
 from wardein.subject import Subject, digest_of, size_of
@@ -60,11 +61,14 @@ def run(step: Step, arguments: Mapping[str, Any], options: Options) -> Report:
         The report, complete with subject, inputs and execution. Its verdict is ERROR if anything went wrong.
 
     Raises:
-        UsageError: If an output cannot be written or the key cannot be opened, so that no evidence could tell.
+        WardeinError: If an output cannot be written or a page not made, or the key cannot be opened: before the step
+            is run, as no evidence could tell.
     """
     for output in (options.evidence, options.html):
         if output is not None:
             files.check_writable(output)
+    if options.html is not None:
+        page.check_installed()
     signer = _signer(options.key) if options.evidence is not None else None
     started = datetime.now(UTC)
     report = _guarded(step, dict(arguments), options)
@@ -72,9 +76,7 @@ def run(step: Step, arguments: Mapping[str, Any], options: Options) -> Report:
     if options.evidence is not None:
         files.write_whole(options.evidence, _evidence(report, signer))
     if options.html is not None:
-        from wardein.html.page import render
-
-        files.write_whole(options.html, render(report).encode())
+        files.write_whole(options.html, page.render(report).encode())
     return report
 
 

@@ -135,6 +135,25 @@ def test_attack(attack: Attack, siege: Siege, monkeypatch: pytest.MonkeyPatch) -
     assert_stopped_by_its_step(attack, siege, monkeypatch)
 
 
+def pin(siege: Siege, text: str) -> None:
+    """Put another policy in force, as whoever holds the trust root may."""
+    (siege.house.policy / "policy.yaml").write_text(text)
+    digest = siege.run_gate("show", siege.house.policy).out.split()[0].removeprefix("sha256:")
+    trust = siege.house.trust.read_text()
+    siege.house.trust.write_text(trust.replace(trust.split('"policyDigest": "')[1][:64], digest))
+
+
+def test_a_policy_that_names_an_unknown_check_denies(siege: Siege) -> None:
+    pin(siege, (siege.house.policy / "policy.yaml").read_text() + "\n  detect_everything: {}\n")
+    assert deny_rules(siege.gate()) == {"gate/unknown-check"}
+
+
+def test_evidence_of_an_unknown_check_denies(siege: Siege) -> None:
+    """A newer checker may have found what this gate cannot judge."""
+    siege.reports["detect_everything"] = replace(siege.reports[FAIR], check="detect_everything")
+    assert deny_rules(siege.gate()) == {"gate/unknown-check"}
+
+
 def test_a_tightened_threshold_is_welcome(siege: Siege) -> None:
     siege.alter(FAIR, criteria=tuple(replace(c, threshold=0.10) for c in siege.reports[FAIR].criteria))
     assert siege.gate().code == 0
@@ -150,12 +169,8 @@ def test_bad_evidence_beside_good_evidence_still_denies(siege: Siege) -> None:
 
 
 def test_failed_evidence_that_no_policy_requires_denies_too(siege: Siege) -> None:
-    policy = siege.house.policy / "policy.yaml"
-    text = policy.read_text().replace("  verify_artifact: {}\n", "  verify_artifact: {required: false}\n")
-    policy.write_text(text)
-    digest = siege.run_gate("show", siege.house.policy).out.split()[0].removeprefix("sha256:")
-    trust = siege.house.trust.read_text()
-    siege.house.trust.write_text(trust.replace(trust.split('"policyDigest": "')[1][:64], digest))
+    text = (siege.house.policy / "policy.yaml").read_text()
+    pin(siege, text.replace("  verify_artifact: {}\n", "  verify_artifact: {required: false}\n"))
     assert siege.gate().code == 0
     siege.alter("verify_artifact", verdict=Verdict.FAIL)
     assert deny_rules(siege.gate()) == {"gate/not-passed"}

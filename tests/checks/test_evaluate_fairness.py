@@ -23,9 +23,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 from wardein.checks.evaluate_fairness import evaluate_fairness
 from wardein.cli import main
-from wardein.disparities import disparity, rates
 from wardein.errors import UsageError
-from wardein.groups import Division
+from wardein.statistics.disparities import disparity, rates
+from wardein.statistics.groups import Division
 
 ADULT = Path(__file__).parents[3] / "shared" / "data"
 

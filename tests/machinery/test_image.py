@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from demo import images
-from wardein import imagecopy
 from wardein.errors import WardeinError
-from wardein.image import identify
-from wardein.imagecopy import VerifiedImage, verified_copy
+from wardein.images import copy as imagecopy
+from wardein.images.copy import VerifiedImage, verified_copy
+from wardein.images.identity import identify
 
 LOWER, UPPER = images.base_layer(), images.tar({"app/serve.py": b"print()" * 500})
 LAYERS = [LOWER, UPPER]

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from wardein import intervals
 from wardein.artifacts import Dataset, Model
-from wardein.disparities import Disparity, Rate, disparity, rates
 from wardein.errors import UsageError
-from wardein.groups import Division, divide, name_of
-from wardein.intervals import End
 from wardein.report import Coverage, Criterion, Finding, Metric, Report, Severity, Skipped, Tool, conclude
+from wardein.statistics import intervals
+from wardein.statistics.disparities import Disparity, Rate, disparity, rates
+from wardein.statistics.groups import Division, divide, name_of
+from wardein.statistics.intervals import End
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,7 +93,7 @@ def evaluate_fairness(
     import fairlearn
 
     from wardein.models.load import load
-    from wardein.outcomes import observe
+    from wardein.statistics.outcomes import observe
     from wardein.tables import read_table
 
     _check_settings(sensitive, label)

@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wardein import intervals
 from wardein.artifacts import Dataset, Model
 from wardein.errors import UsageError
-from wardein.intervals import End
-from wardein.outcomes import slice_value
 from wardein.report import Coverage, Criterion, Finding, Interval, Metric, Report, Severity, Skipped, Tool, conclude
+from wardein.statistics import intervals
+from wardein.statistics.intervals import End
+from wardein.statistics.outcomes import slice_value
 
 if TYPE_CHECKING:
-    from wardein.outcomes import Outcomes
+    from wardein.statistics.outcomes import Outcomes
 
 
 def evaluate_performance(
@@ -79,7 +79,7 @@ def evaluate_performance(
     import sklearn
 
     from wardein.models.load import load
-    from wardein.outcomes import observe
+    from wardein.statistics.outcomes import observe
     from wardein.tables import read_table
 
     lowest = {
@@ -161,7 +161,7 @@ def _probabilities(outcomes: Outcomes, positive: int, replicates: int, seed: int
     import numpy as np
     from sklearn.metrics import roc_auc_score
 
-    from wardein.calibration import calibration
+    from wardein.statistics.calibration import calibration
 
     if outcomes.probabilities is None:
         return []

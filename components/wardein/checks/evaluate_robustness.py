@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from wardein import intervals
 from wardein.artifacts import Dataset, Model
 from wardein.errors import UsageError, WardeinError
-from wardein.intervals import End
 from wardein.report import Coverage, Criterion, Finding, Metric, Report, Severity, Skipped, conclude
+from wardein.statistics import intervals
+from wardein.statistics.intervals import End
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wardein.attacks.space import Columns, Space
     from wardein.attacks.sweep import Sweep
     from wardein.models.load import Classifier
-    from wardein.outcomes import Outcomes
+    from wardein.statistics.outcomes import Outcomes
 
 Attack = Literal["auto", "fgsm", "pgd", "hopskipjump"]
 # The name under which the attacks are counted together: a row stands only if it stands against all of them.
@@ -108,7 +108,7 @@ def evaluate_robustness(
     from wardein.attacks.space import Space
     from wardein.attacks.sweep import by_decisions, with_gradients
     from wardein.models.load import load
-    from wardein.outcomes import observe
+    from wardein.statistics.outcomes import observe
     from wardein.tables import read_table
     from wardein.tools.versions import packages
 

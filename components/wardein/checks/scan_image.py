@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from wardein.artifacts import Database, Image, OutputFile
 from wardein.errors import UsageError, WardeinError
-from wardein.imagecopy import VerifiedImage, verified_copy
+from wardein.images.copy import VerifiedImage, verified_copy
 from wardein.report import Coverage, Finding, Metric, Report, Severity, Skipped, Tool, conclude
 from wardein.tools import trivy, trivydb
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +16,25 @@ TEMPLATE = Path(__file__).with_name("page.html")
 MAX_FINDINGS = 200
 
 
-def render(report: Report, title: str = "") -> str:
-    """The page of a report; a decision's page shows the reports that it rests on as well.
+def check_installed() -> None:
+    """Find out before the work, not after, that no page can be made.
 
     Raises:
         WardeinError: If jinja2 or matplotlib is not installed.
     """
-    try:
-        from jinja2 import Environment, StrictUndefined
+    for name in ("jinja2", "matplotlib"):
+        if find_spec(name) is None:
+            raise missing_extra(name, "html")
 
-        env = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-        template = env.from_string(TEMPLATE.read_text(encoding="utf-8"))
-        sections = [_section(item) for item in (report, *report.appendix)]
-    except ModuleNotFoundError as error:
-        raise missing_extra(error.name or "jinja2", "html") from None
-    return template.render(
-        title=title or f"{_words(report.check)}: {report.verdict}", sections=sections, version=__version__
-    )
+
+def render(report: Report) -> str:
+    """The page of a report; a decision's page shows the reports that it rests on as well."""
+    from jinja2 import Environment, StrictUndefined
+
+    env = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = env.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    sections = [_section(item) for item in (report, *report.appendix)]
+    return template.render(title=f"{_words(report.check)}: {report.verdict}", sections=sections, version=__version__)
 
 
 def _section(report: Report) -> dict[str, Any]:

@@ -20,6 +20,7 @@ _COLOURS = ("#0b6e99", "#c2410c", "#4d7c0f", "#7c3aed", "#b45309", "#0f766e")
 _STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "wardein",
+    "text.parse_math": False,  # names come from data: a dollar sign is a dollar sign
     "font.family": "sans-serif",
     "font.size": 10,
     "axes.spines.top": False,

@@ -15,11 +15,11 @@ from pathlib import Path
 from wardein.evidence import trust as trust_root
 from wardein.evidence.claims import Claim, gather
 from wardein.evidence.trust import TrustRoot
-from wardein.image import identify
+from wardein.images.identity import identify
 from wardein.policy import policy as policies
 from wardein.policy.policy import CheckPolicy, Policy
 from wardein.report import Criterion, Finding, Report, Severity, Verdict, conclude
-from wardein.spec import CHECKS, load
+from wardein.spec import CHECKS, STEPS, load
 from wardein.subject import digest_of
 from wardein.wire import core_sha256
 
@@ -77,6 +77,11 @@ def decide(release: Release, paths: Sequence[Path]) -> Decision:
     claims = gather(paths, release.trust)
     findings = [_deny("gate/unreadable", c.where, c.error) for c in claims if c.error and not c.check]
     findings += _policy_is_pinned(release)
+    findings += [
+        _deny("gate/unknown-check", c.check, "is evidence of a check that this version does not have")
+        for c in claims
+        if c.check and c.check not in STEPS
+    ]
     reports = []
     for check in dict.fromkeys([*release.policy.checks, *(c.check for c in claims if c.check in CHECKS)]):
         counted, reasons = _judge_check(check, [c for c in claims if c.check == check], release)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from wardein.errors import WardeinError
-from wardein.imagecopy import VerifiedImage
+from wardein.images.copy import VerifiedImage
 from wardein.tools import run
 
 VARIABLE = "WARDEIN_TRIVY"

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wardein.groups import Division
-from wardein.intervals import smallest_ratio, widest_gap
 from wardein.report import Interval
+from wardein.statistics.groups import Division
+from wardein.statistics.intervals import smallest_ratio, widest_gap
 
 if TYPE_CHECKING:
     import numpy as np

@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from wardein.errors import WardeinError
-from wardein.image import identify
+from wardein.images.identity import identify
+from wardein.images.layers import CHUNK, GZIP, MAX_UNPACKED, Hashing, Records, read_layer, starts_with
 from wardein.jsontext import MAX_BYTES, strict_loads
-from wardein.layers import CHUNK, GZIP, MAX_UNPACKED, Hashing, Records, read_layer, starts_with
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 MANIFEST_TYPES = (
@@ -48,7 +48,7 @@ class VerifiedImage:
 
     Attributes:
         layout: The private folder with its OCI layout.
-        digest: What identifies the image that was given (:func:`wardein.image.identify`).
+        digest: What identifies the image that was given (:func:`wardein.images.identity.identify`).
         config_digest: The sha256 of its configuration.
         config: Its configuration, as the container runtime will read it.
         diff_ids: The sha256 of each uncompressed layer, from the bottom up.
@@ -91,7 +91,7 @@ def _copy(image: str, digest: str, private: Path) -> VerifiedImage:
     if path.is_dir():
         return copy.of_manifest(digest, digest, _from_folder(path))
     if not path.is_file():
-        from wardein.registry import open_reference
+        from wardein.images.registry import open_reference
 
         return copy.of_manifest(digest, digest, open_reference(image))
     if starts_with(path, GZIP):

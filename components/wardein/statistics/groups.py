@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wardein.errors import WardeinError
-from wardein.outcomes import MAX_LENGTH, slice_value, text_of
+from wardein.statistics.outcomes import MAX_LENGTH, slice_value, text_of
 from wardein.tables import require_columns
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wardein.intervals import percentile, wilson
 from wardein.report import Interval
+from wardein.statistics.intervals import percentile, wilson
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Container images: which one is meant, and a private copy of it whose every byte was verified."""
