@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from wardein.errors import WardeinError
@@ -47,13 +47,8 @@ def core(report: Report) -> bytes:
                 "parametersDigest": parameters_digest(report),
                 "inputs": sorted([i.name, i.digest] for i in report.inputs),
                 "coverage": _coverage_json(report.coverage),
-                "metrics": sorted(
-                    (_metric_json(m) for m in report.metrics), key=lambda m: (m["name"], m.get("slice", ""))
-                ),
-                "findings": sorted(
-                    (_finding_json(f) for f in report.findings),
-                    key=lambda f: (f["ruleId"], f["location"], f["message"]),
-                ),
+                "metrics": _sorted(_metric_json(m) for m in report.metrics),
+                "findings": _sorted(_finding_json(f) for f in report.findings),
                 "verdict": str(report.verdict),
             }
         )
@@ -104,6 +99,11 @@ def from_json(data: Mapping[str, Any], subject: Sequence[Subject] = ()) -> Repor
     if claimed_complete is not report.coverage.complete:
         raise WardeinError("the coverage's own numbers do not say what its 'complete' says", where=report.check)
     return report
+
+
+def _sorted(items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """In an order that depends on nothing but the items' content."""
+    return sorted(items, key=lambda item: canonical(fixed(item)))
 
 
 def _drop(**items: Any) -> dict[str, Any]:
