@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import House, Ran
-from wardein import execute, spec
+from wardein import execute, spec, wire
 from wardein.artifacts import Artifact, OutputFile
 from wardein.errors import WardeinError
 from wardein.report import Coverage, Finding, Report, Severity, Verdict, conclude
@@ -100,6 +100,11 @@ def test_an_output_is_written_whole_or_not_at_all(ending: str, artifact: Path, t
     execute.run(STEP, {"artifact": artifact, "ending": ending, "written": target}, execute.Options())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["artifact", "out"]
     assert target.read_text() == ("before" if ending != "change" else "half")
+
+
+def test_the_core_of_an_error_knows_no_path(tmp_path: Path) -> None:
+    cores = {wire.core_sha256(run(tmp_path / name / "missing")) for name in ("here", "there")}
+    assert len(cores) == 1
 
 
 def test_evidence_without_a_subject_names_nothing(tmp_path: Path) -> None:

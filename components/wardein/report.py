@@ -346,8 +346,9 @@ def conclude(
 
 def could_not_look(reason: str) -> Report:
     """The ERROR report of a step that ended before it could examine anything."""
+    # The reason may name a path; coverage is part of the verdict core, which knows none.
     return Report(
-        Verdict.ERROR, reason, Coverage("steps", expected=1, examined=0, skipped=(Skipped("everything", reason),))
+        Verdict.ERROR, reason, Coverage("steps", 1, 0, (Skipped("everything", "ended before it could look"),))
     )
 
 

@@ -19,6 +19,8 @@ from wardein.evidence.envelope import read_claims
 from wardein.evidence.statement import read
 
 ROOT = Path(__file__).parents[2]
+# The interpreter of another Airflow, for example 2.11; the checks themselves always run in this environment.
+PYTHON = os.environ.get("WARDEIN_AIRFLOW_PYTHON", sys.executable)
 DAGS = Path(__file__).parent / "dags"
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.xdist_group("airflow")]
 
@@ -42,7 +44,7 @@ def environment(home: Path, dags: Path, **more: str) -> dict[str, str]:
 
 
 def airflow(home: Path, dags: Path, *arguments: str) -> str:
-    command = [sys.executable, "-m", "airflow", *arguments]
+    command = [PYTHON, "-m", "airflow", *arguments]
     ended = subprocess.run(command, env=environment(home, dags), capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
@@ -51,7 +53,7 @@ def airflow(home: Path, dags: Path, *arguments: str) -> str:
 def run(home: Path, file: Path, settings: dict[str, Any], conf: dict[str, Any] | None = None) -> dict[str, Any]:
     written = home / f"{file.stem}.json"
     written.write_text(json.dumps(settings))
-    command = [sys.executable, str(Path(__file__).parent / "run_dag.py"), str(file), json.dumps(conf or {})]
+    command = [PYTHON, str(Path(__file__).parent / "run_dag.py"), str(file), json.dumps(conf or {})]
     env = environment(home, file.parent, WARDEIN_TEST_SETTINGS=str(written))
     ended = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     lines = [line for line in ended.stdout.splitlines() if line.startswith("RESULT ")]
