@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import House, Ran
-from wardein import execute, spec, wire
+from wardein import commands, execute, spec, wire
 from wardein.artifacts import Artifact, OutputFile
 from wardein.errors import WardeinError
 from wardein.report import Coverage, Finding, Report, Severity, Verdict, conclude
@@ -214,6 +214,14 @@ def test_init_makes_private_keys_private(house: House) -> None:
     keys = sorted((house.folder / "keys").iterdir())
     assert [path.name for path in keys] == ["check.pem", "gate.pem", "train.pem"]
     assert {path.stat().st_mode & 0o777 for path in keys} == {0o600}
+
+
+def test_init_without_the_signing_packages_leaves_nothing(tmp_path, wardein, monkeypatch) -> None:
+    monkeypatch.setattr(commands, "find_spec", lambda name: None)
+    ran = wardein("init", tmp_path / "house")
+    assert ran.code == 2
+    assert "pip install 'wardein[sign]'" in ran.one_line
+    assert not (tmp_path / "house").exists()
 
 
 def test_init_overwrites_nothing(house: House, wardein: Callable[..., Ran]) -> None:

@@ -7,6 +7,7 @@ import argparse
 import json
 import shutil
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,11 @@ def init(folder: Path, pack: str) -> int:
     """
     from wardein import files
     from wardein.evidence import trust
+    from wardein.evidence.keys import create_file_key
     from wardein.subject import digest_of
 
+    if find_spec("securesystemslib") is None:
+        raise missing_extra("securesystemslib", "sign")
     packs = sorted(path.name for path in PACKS.iterdir())
     if pack not in packs:
         raise UsageError(f"there is no policy pack {pack!r}", where="--pack", mend=f"choose one of: {', '.join(packs)}")
@@ -64,7 +68,7 @@ def init(folder: Path, pack: str) -> int:
     except OSError as error:
         raise UsageError(f"cannot be made ({error.strerror})", where=str(folder)) from None
     keys = [
-        trust.TrustedKey(role, (role,), _new_key(folder / "keys" / f"{role}.pem"))
+        trust.TrustedKey(role, (role,), create_file_key(folder / "keys" / f"{role}.pem"))
         for role in ("train", "check", "gate")
     ]
     files.write_whole(folder / "trust.json", trust.dump(keys, digest_of(folder / "policy")))
@@ -130,15 +134,6 @@ def _trust(path: Path | None) -> Any:
     from wardein.evidence import trust
 
     return trust.load(path)
-
-
-def _new_key(path: Path) -> Any:
-    from wardein.evidence.keys import create_file_key
-
-    try:
-        return create_file_key(path)
-    except ModuleNotFoundError:
-        raise missing_extra("securesystemslib", "sign") from None
 
 
 def _step_json(step: Step) -> dict[str, Any]:
