@@ -9,10 +9,12 @@ Checks always succeed as tasks and say ``passed``: a failed task would lose its 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from wardein.errors import WardeinError
 from wardein.spec import Param, Step, load
 
 MAX_METRICS = 200
@@ -33,7 +35,8 @@ def run(name: str, given: Mapping[str, Any]) -> Outputs:
         given: The component function's arguments: artifacts, parameters and output artifacts by name.
 
     Raises:
-        SystemExit: With status 1, after the verdict was printed, if a step that decides did not pass.
+        SystemExit: With status 1, after the verdict was printed, if a step that decides did not pass; with status 2 and
+            one line if the call is misused, so that there is no evidence.
     """
     from wardein import cli, execute
 
@@ -51,7 +54,11 @@ def run(name: str, given: Mapping[str, Any]) -> Outputs:
         run_id=given["run_id"],
         orchestrator="kfp",
     )
-    report = execute.run(step, arguments, options)
+    try:
+        report = execute.run(step, arguments, options)
+    except WardeinError as error:
+        print(f"wardein: {step.name}: {error}", file=sys.stderr)
+        raise SystemExit(cli.EXIT_ERROR) from None
     print(cli.summary(report))
     for metric in report.metrics[:MAX_METRICS]:
         given["metrics"].log_metric(metric.label, metric.value)

@@ -180,3 +180,15 @@ def test_compilation_is_reproducible(tmp_path: Path) -> None:
     for turn in ("a", "b"):
         compiler.Compiler().compile(wardein.gate, str(tmp_path / f"{turn}.yaml"))
     assert (tmp_path / "a.yaml").read_bytes() == (tmp_path / "b.yaml").read_bytes()
+
+
+def test_misuse_ends_the_task_in_one_line(ready: Ready, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = {"artifact": ready.model, "signature": ready.folder / "model.sig", "trust": ready.world.trust}
+    with pytest.raises(SystemExit) as ended:
+        wardein.verify_artifact.python_func(
+            **{name: dsl.Artifact(uri=str(path)) for name, path in given.items()},
+            **{name: dsl.Artifact(uri=str(tmp_path / name)) for name in ("report", "summary", "metrics")},
+            key="file:/no/such/key.pem",
+        )
+    assert ended.value.code == 2
+    assert "does not exist" in capsys.readouterr().err
