@@ -20,6 +20,7 @@ COMMANDS = {
     "list": "List every step with its parameters.",
     "init": "Make keys, a trust root and a baseline policy for trying out.",
     "show": "Show any evidence file in readable form.",
+    "audit": "Verify the audit log of promotions, and print its head.",
 }
 
 

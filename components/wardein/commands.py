@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands that are not steps: list, init, show."""
+"""The commands that are not steps: list, init, show, audit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,14 @@ def run(name: str, parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
         parser.add_argument("--pack", default="baseline", help="the policy pack to start from (default: baseline)")
         options = parser.parse_args(argv)
         return init(options.folder, options.pack)
-    parser.add_argument("file", type=Path, help="an evidence file, or a model-signing bundle")
+    if name == "audit":
+        parser.add_argument("log", type=Path, help="the audit.jsonl in the folder that models are served from")
+        parser.add_argument(
+            "--head", default="", help="a head that was noted elsewhere: a cut tail shows only against it"
+        )
+        options = parser.parse_args(argv)
+        return audit(options.log, options.head)
+    parser.add_argument("file", type=Path, help="an evidence file, or a policy folder, whose digest is printed")
     parser.add_argument("--trust", type=Path, help="also say whether a key of this trust root signed it")
     options = parser.parse_args(argv)
     return show(options.file, options.trust)
@@ -75,6 +82,20 @@ def init(folder: Path, pack: str) -> int:
     print(f"{folder}/keys/      one private key each for train, check and gate: for trying out only")
     print(f"{folder}/trust.json who may say what, and the digest of the policy in force")
     print(f"{folder}/policy/    what is required of a release; after a change, run: wardein show {folder}/policy")
+    return 0
+
+
+def audit(log: Path, head: str) -> int:
+    """Verify a chained log.
+
+    Raises:
+        WardeinError: If it does not exist, a line does not follow from the one before it, or the head is not on it.
+    """
+    from wardein.release.audit import AuditLog
+
+    if not log.is_file():
+        raise UsageError("does not exist", where=str(log), mend="give the audit.jsonl that promote writes")
+    print(f"the chain holds; its head is {AuditLog(log).verify(head)}")
     return 0
 
 

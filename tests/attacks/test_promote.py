@@ -73,6 +73,17 @@ def test_the_audit_log_is_a_chain(siege: Siege) -> None:
     assert json.loads(second)["previous"] == hashlib.sha256(first).hexdigest()
 
 
+def test_nothing_is_promoted_into_a_store_whose_log_was_edited(siege: Siege) -> None:
+    paths = decided(siege)
+    log = siege.folder / "served" / "audit.jsonl"
+    log.parent.mkdir()
+    log.write_text('{"action": "promote", "previous": "edited"}\n')
+    ran = promote(siege, paths)
+    assert ran.code == 2
+    assert "the log was edited" in ran.one_line
+    assert not (siege.folder / "served" / "current").exists()
+
+
 def test_no_decision(siege: Siege) -> None:
     ran = promote(siege, siege.write())
     assert ran.code == 1

@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from wardein.errors import UsageError, WardeinError
+from wardein.release.audit import AuditLog
 from wardein.subject import digest_of
 
 AUDIT_LOG, CURRENT, EVIDENCE = "audit.jsonl", "current", "claims.jsonl"
@@ -68,19 +66,8 @@ class Store:
             os.replace(temporary / EVIDENCE, final / EVIDENCE)
         else:
             os.rename(temporary, final)
-        self._log({"action": "promote", "model": digest, **record})
+        AuditLog(self.folder / AUDIT_LOG).append({"action": "promote", "model": digest, **record})
         link = self.folder / f".{CURRENT}-{os.getpid()}"
         link.symlink_to(digest)
         os.replace(link, self.folder / CURRENT)
         return final
-
-    def _log(self, record: Mapping[str, str]) -> None:
-        """Append one line that holds the sha256 of the line before it, so that a removed line shows."""
-        log = self.folder / AUDIT_LOG
-        before = log.read_bytes().splitlines() if log.exists() else []
-        previous = hashlib.sha256(before[-1]).hexdigest() if before else ""
-        line = {"time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), **record, "previous": previous}
-        with open(log, "ab") as file:
-            file.write(json.dumps(line, sort_keys=True).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
