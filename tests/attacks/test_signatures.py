@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Callable
 
@@ -75,6 +76,16 @@ def test_a_foreign_key_is_denied(siege: Siege) -> None:
     create_file_key(siege.folder / "mallory.pem")
     siege.keys[FAIR] = f"file:{siege.folder}/mallory.pem"
     assert deny_rules(siege.gate()) == {"gate/untrusted"}
+
+
+def test_another_trust_root_than_the_pinned_one_is_refused(siege: Siege, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mallory makes a trust root of his own, signs with his own keys, and names it in the run's parameters."""
+    monkeypatch.setenv("WARDEIN_TRUST_SHA256", hashlib.sha256(siege.house.trust.read_bytes()).hexdigest())
+    assert siege.gate().code == 0
+    siege.house.trust.write_bytes(siege.house.trust.read_bytes() + b" ")
+    refused = siege.gate()
+    assert refused.code == 2
+    assert "is not the trust root that WARDEIN_TRUST_SHA256 pins" in refused.one_line
 
 
 def test_a_trust_root_that_gives_one_key_two_duties_is_refused(siege: Siege) -> None:

@@ -11,7 +11,9 @@ The verifier gets it out of band. It is a JSON file::
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,8 @@ from wardein.jsontext import strict_loads
 if TYPE_CHECKING:
     from securesystemslib.signer import Key
 
+# Whoever runs the gate can pin the trust root's sha256 in its environment, out of reach of run parameters.
+PIN_VARIABLE = "WARDEIN_TRUST_SHA256"
 Role = Literal["train", "check", "gate", "approve"]
 
 
@@ -78,11 +82,15 @@ def load(path: Path) -> TrustRoot:
     except ModuleNotFoundError:
         raise missing_extra("securesystemslib", "sign") from None
     try:
-        data = strict_loads(path.read_bytes(), where=path.name)
+        content = path.read_bytes()
     except OSError as error:
         raise WardeinError(
             f"cannot be read ({error.strerror})", where=str(path), mend="wardein init DIR makes one for trying out"
         ) from None
+    pinned = os.environ.get(PIN_VARIABLE)
+    if pinned and hashlib.sha256(content).hexdigest() != pinned:
+        raise WardeinError(f"is not the trust root that {PIN_VARIABLE} pins", where=path.name)
+    data = strict_loads(content, where=path.name)
     try:
         if data["version"] != 1:
             raise WardeinError(f"version {data['version']!r} is not 1", where=path.name)
