@@ -121,6 +121,8 @@ with DAG(
     release = {
         "model": MODEL,
         "data": "{{ params.test_data }}",
+        "reference": "{{ params.train_data }}",
+        "database": "{{ params.database }}",
         "image": "{{ params.image }}",
         "trust": trust,
         "policy": policy,

@@ -112,6 +112,7 @@ def stopped_swap(world: World, honest: Run, served: str | None) -> bool:
         file.write(b"one byte more")
     evidence = world.folder / "swapped" / "gate.jsonl"
     command = [sys.executable, "-m", "wardein", "gate", "--model", str(swapped), "--data", str(world.test_data)]
+    command += ["--reference", str(world.folder / "train.csv"), "--database", str(world.folder / "advisories")]
     command += ["--image", str(world.image), "--trust", str(world.trust), "--policy", str(world.policy)]
     command += ["--key", world.key("gate"), "--evidence", str(evidence), "--nonce", "honest"]
     for check in CHECKS:

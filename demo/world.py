@@ -96,7 +96,8 @@ def make(folder: Path) -> World:
     """Make everything in a new folder."""
     world = World(folder)
     folder.mkdir(parents=True)
-    if wardein(["init", str(folder / "house")]) != 0:
+    pins = ["--pin", f"label={LABEL}", "--pin", 'sensitive=["sex", "age"]', "--pin", 'bins={"age": "50"}']
+    if wardein(["init", str(folder / "house"), *pins]) != 0:
         raise SystemExit("the trust root could not be made")
     _write_data(world)
     packages = [tar(_metadata(name)) for name in SERVED]

@@ -110,7 +110,16 @@ def pipeline(
         ),
     }
     evidence = {name: fresh(task).outputs["report"] for name, task in checks.items()}
-    release = {"model": model, "data": test, "image": image, "trust": keys, "policy": rules, "nonce": run_id}
+    release = {
+        "model": model,
+        "data": test,
+        "reference": training,
+        "database": advisories,
+        "image": image,
+        "trust": keys,
+        "policy": rules,
+        "nonce": run_id,
+    }
     decision = fresh(wardein.gate(**release, **evidence, key=gate_key, run_id=run_id))
     fresh(
         wardein.promote(

@@ -80,5 +80,5 @@ def wardein(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
 def house(tmp_path: Path, wardein: Callable[..., Ran]) -> House:
     """A fresh trust root with one key a role and the baseline policy."""
     folder = tmp_path / "house"
-    assert wardein("init", folder).code == 0
+    assert wardein("init", folder, "--pin", "label=y", "--pin", 'sensitive=["sex"]').code == 0
     return House(folder)

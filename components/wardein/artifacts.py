@@ -22,6 +22,14 @@ class Out:
     kind: str
 
 
+@dataclass(frozen=True)
+class Judged:
+    """Marks a setting that only judges what was measured: the gate judges again, by the policy.
+
+    Every other setting changes what is measured. A run leaves it at its default, or at what the policy pins.
+    """
+
+
 Model = Annotated[Path, In("Model")]
 Dataset = Annotated[Path, In("Dataset")]
 Artifact = Annotated[Path, In("Artifact")]
@@ -37,5 +45,7 @@ KeyUri = Annotated[str, In("Key")]
 Database = Annotated[Path, In("Database")]
 # Evidence files, any number of them: one envelope a line.
 Claims = Annotated[list[Path], In("Claims")]
+# A threshold, and which number has to meet it; a run is free to choose them, as the gate does not believe them.
+Threshold = Annotated[float, Judged()]
 OutputFile = Annotated[Path, Out("File")]
 OutputFolder = Annotated[Path, Out("Folder")]

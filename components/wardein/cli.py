@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from wardein import __version__
-from wardein.errors import UsageError, WardeinError
+from wardein.errors import UsageError, WardeinError, printable
 from wardein.report import Report, Verdict
 from wardein.spec import STEPS, Param, Step, load
 
@@ -88,7 +88,7 @@ def summary(report: Report) -> str:
     if len(report.findings) > len(shown):
         lines.append(f"  … and {len(report.findings) - len(shown)} more findings; --json lists all")
     lines.append(f"  core     sha256:{wire.core_sha256(report)}")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def step_parser(step: Step) -> argparse.ArgumentParser:

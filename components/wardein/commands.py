@@ -6,7 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,10 @@ def run(name: str, parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     if name == "init":
         parser.add_argument("folder", type=Path, help="the folder to make; it must not exist, or be empty")
         parser.add_argument("--pack", default="baseline", help="the policy pack to start from (default: baseline)")
+        text = "pin a setting of the checks, for example label=approved or 'sensitive=[\"sex\"]' (repeatable)"
+        parser.add_argument("--pin", action="append", default=[], metavar="NAME=VALUE", help=text)
         options = parser.parse_args(argv)
-        return init(options.folder, options.pack)
+        return init(options.folder, options.pack, dict(map(_pin, options.pin)))
     if name == "audit":
         parser.add_argument("log", type=Path, help="the audit.jsonl in the folder that models are served from")
         parser.add_argument(
@@ -51,8 +53,13 @@ def list_steps(*, as_json: bool) -> int:
     return 0
 
 
-def init(folder: Path, pack: str) -> int:
+def init(folder: Path, pack: str, pins: Mapping[str, Any]) -> int:
     """Make a folder with one key per role, the trust root that lists them, and a policy to start from.
+
+    Args:
+        folder: The folder to make.
+        pack: The policy pack to copy.
+        pins: Settings that the policy pins for every check that has them.
 
     Raises:
         UsageError: If the folder is not empty or cannot be made, or there is no such pack.
@@ -62,8 +69,9 @@ def init(folder: Path, pack: str) -> int:
     from wardein.evidence.keys import create_file_key
     from wardein.subject import digest_of
 
-    if find_spec("securesystemslib") is None:
-        raise missing_extra("securesystemslib", "sign")
+    for module in ("securesystemslib", "yaml"):
+        if find_spec(module) is None:
+            raise missing_extra(module, "sign")
     packs = sorted(path.name for path in PACKS.iterdir())
     if pack not in packs:
         raise UsageError(f"there is no policy pack {pack!r}", where="--pack", mend=f"choose one of: {', '.join(packs)}")
@@ -74,6 +82,11 @@ def init(folder: Path, pack: str) -> int:
         shutil.copytree(PACKS / pack, folder / "policy")
     except OSError as error:
         raise UsageError(f"cannot be made ({error.strerror})", where=str(folder)) from None
+    try:
+        _write_pins(folder / "policy", pins)
+    except WardeinError:
+        shutil.rmtree(folder)
+        raise
     keys = [
         trust.TrustedKey(role, (role,), create_file_key(folder / "keys" / f"{role}.pem"))
         for role in ("train", "check", "gate")
@@ -155,6 +168,28 @@ def _trust(path: Path | None) -> Any:
     from wardein.evidence import trust
 
     return trust.load(path)
+
+
+def _pin(text: str) -> tuple[str, Any]:
+    """A setting and its value; the value is JSON if it can be read as such, else text."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"{text!r} is not NAME=VALUE", where="--pin")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def _write_pins(folder: Path, pins: Mapping[str, Any]) -> None:
+    """Add the pins to a policy, and read it once, so that a misspelt one is found out now."""
+    import yaml
+    from wardein.policy.policy import FILE, load
+
+    if pins:
+        with open(folder / FILE, "a", encoding="utf-8") as file:
+            file.write("\n" + yaml.safe_dump({"parameters": dict(pins)}, sort_keys=True))
+    load(folder)
 
 
 def _step_json(step: Step) -> dict[str, Any]:

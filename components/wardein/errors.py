@@ -33,5 +33,10 @@ def missing_extra(module: str, extra: str) -> WardeinError:
     )
 
 
+def printable(text: str) -> str:
+    """The text without what a terminal could take for a command: control characters become question marks."""
+    return "".join(character if character.isprintable() else "?" for character in text)
+
+
 def _one_line(text: str) -> str:
-    return " ".join(str(text).split())
+    return printable(" ".join(str(text).split()))

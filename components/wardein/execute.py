@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from wardein.html import page
 from wardein.images.identity import identify
 from wardein.report import CHECK_RESULT, Input, Report, could_not_look
 from wardein.spec import Param, Step
-from wardein.subject import Subject, digest_of, size_of
+from wardein.subject import Subject, copy_of, digest_of, size_of
 
 KEY_VARIABLE = "WARDEIN_KEY"
 DEBUG_VARIABLE = "WARDEIN_DEBUG"
@@ -86,19 +87,21 @@ def _guarded(step: Step, arguments: dict[str, Any], options: Options) -> Report:
         "version": __version__,
         "parameters": {p.name: _plain(arguments.get(p.name, p.default)) for p in step.params if p.is_setting},
     }
+    originals: dict[str, str] = {}
     try:
         _check_arguments(step, arguments)
-        inputs = _inputs(step, arguments)
-        identity["subject"] = tuple(Subject(i.name, i.digest) for i in inputs if i.name == step.subject.name)
-        identity["inputs"] = inputs
-        with _time_limit(options.time_limit), _outputs(step, arguments) as bound:
+        with tempfile.TemporaryDirectory(prefix="wardein-") as private, _time_limit(options.time_limit):
+            bound, inputs = _take_in(step, arguments, Path(private), originals)
+            identity["subject"] = tuple(Subject(i.name, i.digest) for i in inputs if i.name == step.subject.name)
+            identity["inputs"] = inputs
+            outputs = _redirect_outputs(step, bound, Path(private), originals)
             report = step.function(**bound)
-        if _inputs(step, arguments) != inputs:
-            mend = "run again on files that nobody writes to"
-            raise WardeinError("an input was changed while it was examined", where=step.name, mend=mend)
+            for written, target in outputs:
+                if written.exists():
+                    files.deliver(written, target)
         return _judged(replace(report, **identity), options.policy, step)
     except WardeinError as error:
-        return replace(could_not_look(str(error)), **identity)
+        return replace(could_not_look(_with_original_names(str(error), originals)), **identity)
     except ModuleNotFoundError as error:
         return replace(could_not_look(str(missing_extra(error.name or "?", step.family))), **identity)
     except MemoryError:
@@ -106,7 +109,7 @@ def _guarded(step: Step, arguments: dict[str, Any], options: Options) -> Report:
     except Exception as error:  # a defect or a broken input that no step foresaw: never a traceback, never a pass
         if os.environ.get(DEBUG_VARIABLE):
             raise
-        text = " ".join(str(error).split())[:300]
+        text = _with_original_names(" ".join(str(error).split())[:300], originals)
         mend = f"set {DEBUG_VARIABLE}=1 for the traceback"
         return replace(could_not_look(f"{type(error).__name__}: {text}; {mend}"), **identity)
 
@@ -130,53 +133,69 @@ def _judged(report: Report, folder: Path | None, step: Step) -> Report:
     return replace(report.judged_by(policy.criteria_for(step.name, report.metrics)), policy_digest=policy.digest)
 
 
-def _inputs(step: Step, arguments: Mapping[str, Any]) -> tuple[Input, ...]:
-    found = []
+def _take_in(
+    step: Step, arguments: Mapping[str, Any], private: Path, originals: dict[str, str]
+) -> tuple[dict[str, Any], tuple[Input, ...]]:
+    """Copy every artifact to a private folder and hash the copy, so that what is judged is what was hashed.
+
+    A file that somebody swaps for the moment between hashing and reading would otherwise be judged under another's
+    digest. ``originals`` takes the names of the copies, to be undone in messages.
+    """
+    bound, inputs = dict(arguments), []
     for param in step.params:
         value = arguments.get(param.name, param.default)
         if param.artifact in ("", "Key") or value in (None, ""):
             continue
-        for item in value if isinstance(value, list) else [value]:
-            found.append(_input(param, item))
-    return tuple(found)
+        if param.artifact == "Image":
+            inputs.append(Input(param.name, param.artifact, identify(str(value)), 0))
+            continue
+        copies = []
+        for number, item in enumerate(value if isinstance(value, list) else [value]):
+            folder = private / f"{param.name}-{number}"
+            folder.mkdir()
+            copies.append(_copy(param, Path(item), folder))
+            originals[str(copies[-1])] = str(item)
+            inputs.append(Input(param.name, param.artifact, digest_of(copies[-1]), size_of(copies[-1])))
+        bound[param.name] = copies if isinstance(value, list) else copies[0]
+    return bound, tuple(inputs)
 
 
-def _input(param: Param, value: Any) -> Input:
-    role = param.artifact
-    if role == "Image":
-        return Input(param.name, role, identify(str(value)), 0)
-    path = Path(value)
+def _copy(param: Param, path: Path, folder: Path) -> Path:
     if not path.exists():
         raise WardeinError(f"{path} does not exist", where=param.flag, mend="check the path")
-    size = size_of(path)
-    if size == 0 and not path.is_dir():
-        raise WardeinError(
-            f"{path} is empty (0 bytes)", where=param.flag, mend="give the file that the previous step wrote"
-        )
-    return Input(param.name, role, digest_of(path), size)
+    if not path.is_dir() and path.stat().st_size == 0 and path.is_file():
+        mend = "give the file that the previous step wrote"
+        raise WardeinError(f"{path} is empty (0 bytes)", where=param.flag, mend=mend)
+    return copy_of(path, folder)
 
 
-@contextmanager
-def _outputs(step: Step, arguments: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Let the step write its files under temporary names, and give them their own only if it succeeds."""
-    bound = dict(arguments)
-    pending: list[tuple[Path, Path]] = []
+def _with_original_names(text: str, originals: Mapping[str, str]) -> str:
+    """A message about the file that the caller knows, not about its private copy."""
+    for copy, original in originals.items():
+        text = text.replace(copy, original)
+    return text
+
+
+def _check_beside(target: Path, param: Param, originals: Mapping[str, str]) -> None:
+    for original in map(Path, originals.values()):
+        if original.is_dir() and target.absolute().is_relative_to(original.absolute()):
+            mend = "put it beside the folder"
+            raise UsageError(f"lies inside {original}, and would be part of it", where=param.flag, mend=mend)
+
+
+def _redirect_outputs(
+    step: Step, bound: dict[str, Any], private: Path, originals: Mapping[str, str]
+) -> list[tuple[Path, Path]]:
+    """Let the step write its files in the private folder; they are delivered only if it succeeds."""
+    pending = []
     for param in step.params:
-        value = bound.get(param.name)
-        if param.output == "File" and value is not None:
-            target = Path(value)
+        if param.output == "File" and bound.get(param.name) is not None:
+            target = Path(bound[param.name])
             files.check_writable(target)
-            temporary = target.with_name(f".{target.name}.{os.getpid()}")
-            pending.append((temporary, target))
-            bound[param.name] = temporary
-    try:
-        yield bound
-        for temporary, target in pending:
-            if temporary.exists():
-                os.replace(temporary, target)
-    finally:
-        for temporary, _ in pending:
-            temporary.unlink(missing_ok=True)
+            _check_beside(target, param, originals)
+            bound[param.name] = private / f"{param.name}.out"
+            pending.append((bound[param.name], target))
+    return pending
 
 
 @contextmanager

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -36,6 +37,24 @@ def write_whole(path: Path, content: bytes) -> None:
         if isinstance(error, OSError):
             raise UsageError(f"cannot be written ({error.strerror})", where=str(path)) from None
         raise
+
+
+def deliver(source: Path, target: Path) -> None:
+    """Give a finished file its place: copied beside the target under an unforeseeable name, flushed, then renamed.
+
+    Raises:
+        UsageError: If the target's folder cannot be written to.
+    """
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        with open(source, "rb") as finished, open(descriptor, "wb") as file:
+            shutil.copyfileobj(finished, file, 1024 * 1024)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, target)
+    except OSError as error:
+        raise UsageError(f"cannot be written ({error.strerror})", where=str(target)) from None
 
 
 def check_writable(path: Path) -> None:

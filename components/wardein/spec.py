@@ -17,7 +17,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from wardein.artifacts import In, Out
+from wardein.artifacts import In, Judged, Out
 from wardein.errors import UsageError
 
 # Each step with its family: the optional dependencies (and the container image) that it needs.
@@ -46,6 +46,7 @@ class Param:
         artifact: For an artifact the step reads, its kind (``Model``, ``Dataset`` …); else empty.
         output: For something the step writes, ``File`` or ``Folder``; else empty.
         choices: The allowed values of an enumeration; else empty.
+        judged: Whether it only judges what was measured, so that a run may choose it freely.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Param:
     artifact: str = ""
     output: str = ""
     choices: tuple[str, ...] = ()
+    judged: bool = False
 
     @property
     def flag(self) -> str:
@@ -148,12 +150,15 @@ def _param(parameter: inspect.Parameter, hint: Any, doc: str) -> Param:
             return Param(parameter.name, kind, doc, required, default, artifact=mark.kind)
         if isinstance(mark, Out):
             return Param(parameter.name, "path", doc, required, default, output=mark.kind)
+    judged = any(isinstance(mark, Judged) for mark in getattr(hint, "__metadata__", ()))
+    if judged:
+        hint = hint.__origin__
     if optional or (not required and default is None):
         raise TypeError(f"parameter {parameter.name}: only an artifact may be absent (None)")
     if get_origin(hint) is Literal:
-        return Param(parameter.name, "str", doc, required, default, choices=tuple(get_args(hint)))
+        return Param(parameter.name, "str", doc, required, default, choices=get_args(hint), judged=judged)
     if hint in _SCALARS:
-        return Param(parameter.name, hint.__name__, doc, required, default)
+        return Param(parameter.name, hint.__name__, doc, required, default, judged=judged)
     if hint in (list[str], list[float], dict[str, str], dict[str, float]):
         return Param(parameter.name, str(hint), doc, required, default)
     raise TypeError(f"parameter {parameter.name}: type {hint} is not one that every shell can express")

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 
 from wardein.errors import WardeinError
@@ -63,21 +65,54 @@ def hash_file(path: Path, name: str = "") -> HashedFile:
         WardeinError: If it is missing, not a regular file, or cannot be read.
     """
     shown = name or path.name
+    with open_regular(path, shown) as file:
+        try:
+            return HashedFile(shown, hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno()).st_size)
+        except OSError as error:
+            raise WardeinError(f"cannot be read ({error.strerror})", where=shown) from None
+
+
+def open_regular(path: Path, shown: str, *, follow: bool = False) -> BufferedReader:
+    """Open a regular file for reading; what could block or be something else than bytes is refused.
+
+    Raises:
+        WardeinError: If it is missing, a symbolic link (unless ``follow``), or not a regular file.
+    """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW))
     except FileNotFoundError:
         raise WardeinError("does not exist", where=str(path), mend="check the path") from None
     except OSError as error:
         why = "is a symbolic link" if path.is_symlink() else f"cannot be opened ({error.strerror})"
         raise WardeinError(why, where=shown, mend="give the regular file itself") from None
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise WardeinError("is not a regular file", where=shown, mend="give the regular file itself")
-        try:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise WardeinError(f"cannot be read ({error.strerror})", where=shown) from None
-        return HashedFile(shown, found, os.fstat(descriptor).st_size)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise WardeinError("is not a regular file", where=shown, mend="give the regular file itself")
+    return open(descriptor, "rb")
+
+
+def copy_of(path: Path, folder: Path) -> Path:
+    """Copy a file or a folder's files, contents only, into a folder, under its own name.
+
+    The path itself may be a symbolic link, as mounted files often are; below a folder links are refused.
+
+    Raises:
+        WardeinError: As :func:`hash_folder`, or if there is no room.
+    """
+    target = folder / (path.name or "folder")
+    try:
+        if path.is_dir():
+            for name, source in _sorted_files(path):
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                with open_regular(source, name) as opened, open(target / name, "xb") as copy:
+                    shutil.copyfileobj(opened, copy, 1024 * 1024)
+        else:
+            with open_regular(path, str(path), follow=True) as opened, open(target, "xb") as copy:
+                shutil.copyfileobj(opened, copy, 1024 * 1024)
+    except OSError as error:
+        mend = "make room where TMPDIR points, or set it to another folder"
+        raise WardeinError(f"cannot be copied ({error.strerror})", where=str(path), mend=mend) from None
+    return target
 
 
 def hash_folder(folder: Path) -> list[HashedFile]:
@@ -86,10 +121,7 @@ def hash_folder(folder: Path) -> list[HashedFile]:
     Raises:
         WardeinError: If there is no file, or there is a link, a device, or a name that is not UTF-8.
     """
-    found = sorted(_walk(folder, folder), key=lambda item: item[0].encode())
-    if not found:
-        raise WardeinError("holds no file", where=str(folder), mend="give the folder that holds the artifact's files")
-    return [hash_file(path, name) for name, path in found]
+    return [hash_file(path, name) for name, path in _sorted_files(folder)]
 
 
 def hash_tree(path: Path) -> list[HashedFile]:
@@ -101,6 +133,13 @@ def hash_tree(path: Path) -> list[HashedFile]:
     return hash_folder(path) if path.is_dir() and not path.is_symlink() else [hash_file(path)]
 
 
+def _sorted_files(folder: Path) -> list[tuple[str, Path]]:
+    found = sorted(_walk(folder, folder), key=lambda item: item[0].encode())
+    if not found:
+        raise WardeinError("holds no file", where=str(folder), mend="give the folder that holds the artifact's files")
+    return found
+
+
 def _walk(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -110,6 +149,9 @@ def _walk(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
                 name.encode()
             except UnicodeEncodeError:
                 raise WardeinError("a file name is not UTF-8", where=ascii(name), mend="rename the file") from None
+            if not name.isprintable() or "\\" in name:
+                # A line break in a name could pass for another line of the listing that is hashed.
+                raise WardeinError("a file name holds a control character or a backslash", where=ascii(name))
             if entry.is_symlink():
                 raise WardeinError("is a symbolic link", where=name, mend="replace it by the file it points to")
             if entry.is_dir(follow_symlinks=False):

@@ -6,8 +6,10 @@ from __future__ import annotations
 import codecs
 import csv
 import gzip
+import hashlib
 import io
 import re
+import unicodedata
 import warnings
 import zlib
 from collections import Counter
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
 
 _PARQUET, _GZIP = b"PAR1", b"\x1f\x8b"
 _LONGEST_ROW = 16 * 1024 * 1024
+_LONGEST_SHOWN = 64
+# Marks that turn the direction of the text around them, in a terminal as well.
+_TURNING = ("LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI")
+# The header of a CSV table with one column, which has no delimiter by which to know it from any other text.
+_ONLY_NAME = re.compile(r"[^\W\d][\w .-]{0,63}")
 # What pandas calls the numbering of a frame's rows when it stores it beside the columns.
 _ROW_NUMBERS = re.compile(r"__index_level_\d+__")
 
@@ -32,8 +39,11 @@ def read_table(path: Path) -> pd.DataFrame:
     Empty fields, and the words that pandas takes for missing ("NA", "null", "NaN" and so on), are missing values.
     The numbering of rows that pandas stores in Parquet files is no column; an index with a name is one.
 
+    Any text file would be a CSV table of one column, and its first line the column's name, which reports hold. So the
+    name of an only column must be a plain word, which the first line of a key, a log or a settings file is not.
+
     Returns:
-        The table, with at least one row and unique, non-empty column names.
+        The table, with at least one row and unique, non-empty column names without control characters.
 
     Raises:
         WardeinError: If it is missing, empty, truncated, ragged, not UTF-8, or has no row.
@@ -63,8 +73,25 @@ def require_columns(table: pd.DataFrame, names: list[str], where: str) -> None:
     """
     for name in names:
         if name not in table.columns:
-            has = ", ".join(map(str, table.columns[:20]))
-            raise WardeinError(f"has no column {name!r}", where=where, mend=f"its columns are: {has}")
+            raise WardeinError(f"has no column {shown(name)!r}", where=where, mend=columns_of(table))
+
+
+def shown(name: object) -> str:
+    """A column's name as a report may hold it: at most 64 characters; two names that differ stay two."""
+    text = str(name)
+    if len(text) <= _LONGEST_SHOWN:
+        return text
+    return f"{text[: _LONGEST_SHOWN - 9]}…{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def columns_of(table: pd.DataFrame) -> str:
+    """Which columns a table has, for an error.
+
+    The name of an only column is left out: any text file reads as such a table, and its first line as the name.
+    """
+    if len(table.columns) == 1:
+        return "it has one column, of another name"
+    return f"its columns are: {', '.join(map(shown, table.columns[:20]))}"
 
 
 def labels_of(table: pd.DataFrame, label: str, where: str = "--data") -> np.ndarray:
@@ -78,13 +105,13 @@ def labels_of(table: pd.DataFrame, label: str, where: str = "--data") -> np.ndar
     missing = int(column.isna().sum())
     if missing:
         raise WardeinError(
-            f"the label column {label!r} has {missing} missing values",
+            f"the label column {shown(label)!r} has {missing} missing values",
             where=where,
             mend="label every row or leave the row out",
         )
     if column.nunique() < 2:
         raise WardeinError(
-            f"the label column {label!r} holds the single class {column.iloc[0]!r}",
+            f"the label column {shown(label)!r} holds the single class {column.iloc[0]!r}",
             where=where,
             mend="give rows of at least two classes",
         )
@@ -175,6 +202,12 @@ def _header(text: bytes, path: Path) -> list[str]:
             f"has a header that cannot be read ({error})", where=str(path), mend="close every quote in the first line"
         ) from None
     _check_names(header, path)
+    if len(header) == 1 and not _ONLY_NAME.fullmatch(header[0]):
+        raise WardeinError(
+            "does not look like a table: it has a single column, whose name is no plain word",
+            where=str(path),
+            mend="separate columns by commas; an only column's name may hold letters, digits, spaces, '_', '.' and '-'",
+        )
     return header
 
 
@@ -187,10 +220,20 @@ def _check_names(names: list[str], path: Path) -> None:
             where=str(path),
             mend="give every column a name (pandas: to_csv(index=False) leaves the row numbers out)",
         )
+    for number, name in enumerate(names, 1):
+        if any(
+            unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") or unicodedata.bidirectional(c) in _TURNING
+            for c in name
+        ):
+            raise WardeinError(
+                f"the name of column {number} holds a control character", where=str(path), mend="rename the column"
+            )
     doubled = sorted(name for name, times in Counter(names).items() if times > 1)
     if doubled:
         raise WardeinError(
-            f"the column {doubled[0]!r} appears more than once", where=str(path), mend="rename or drop the duplicate"
+            f"the column {shown(doubled[0])!r} appears more than once",
+            where=str(path),
+            mend="rename or drop the duplicate",
         )
 
 

@@ -111,7 +111,8 @@ def test_endings(task: str, state: str, tries: int, verdict: str | None, endings
 def test_same_verdict_cores_as_on_the_command_line(home: Path, ready: Ready, tmp_path: Path) -> None:
     arguments = {name: dict(ready.arguments(name, tmp_path)) for name in spec.CHECKS}
     plain = {
-        name: {k: v if isinstance(v, (list, int)) else str(v) for k, v in a.items()} for name, a in arguments.items()
+        name: {k: v if isinstance(v, (list, dict, int)) else str(v) for k, v in a.items()}
+        for name, a in arguments.items()
     }
     settings = {"out": str(tmp_path), "key": ready.world.key("check"), "arguments": plain}
     tasks = run(home, DAGS / "all_checks.py", settings)["tasks"]

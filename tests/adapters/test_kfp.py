@@ -113,7 +113,7 @@ def pipeline():
         task = getattr(wardein, name)(**given, key=settings["key"], run_id=settings["run_id"])
         reports[name] = task.set_caching_options(False).outputs["report"]
     if settings["gate"]:
-        release = {key: source(settings["gate"][key]) for key in ("model", "data", "trust", "policy")}
+        release = {key: source(settings["gate"][key]) for key in settings["gate"] if key != "image"}
         wardein.gate(**release, **reports, image=settings["gate"]["image"], key=settings["gate_key"])
 
 pipeline()

@@ -25,6 +25,7 @@ from wardein.evidence.statement import write
 from wardein.policy.policy import load
 from wardein.release import verification
 from wardein.report import CHECK_RESULT, Coverage, Criterion, Input, Interval, Metric, Report, Tool, conclude
+from wardein.spec import load as load_step
 from wardein.subject import Subject, digest_of
 
 NOW = datetime.now(UTC)
@@ -98,7 +99,7 @@ def honest_report(check: str, house: House, inputs: Mapping[str, str]) -> Report
             metrics=metrics,
             criteria=criteria,
         ),
-        parameters=dict(policy.parameters),
+        parameters={p.name: policy.parameters.get(p.name, p.default) for p in load_step(check).params if p.is_setting},
         check=check,
         version=__version__,
         subject=(Subject(subject, inputs[subject]),),

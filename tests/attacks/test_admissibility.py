@@ -9,30 +9,54 @@ from datetime import timedelta
 import pytest
 
 from tests.attacks.conftest import NOW, Attack, Siege, assert_stopped_by_its_step, deny_rules, moment
-from wardein.subject import Subject
+from wardein.report import Input
+from wardein.subject import Subject, digest_of
 
 
 def swap_model(siege: Siege) -> None:
     siege.shown["model"].write_bytes(b"another model")
-    digest = __import__("wardein.subject", fromlist=["digest_of"]).digest_of(siege.shown["model"])
-    # All other evidence is of the swapped model, so that only the step under test stands in the way.
-    for check in set(siege.reports) - {"evaluate_fairness", "validate_data", "scan_image"}:
-        subject = siege.reports[check].subject[0]
-        inputs = tuple(
-            replace(i, digest=digest) if i.name in ("model", "artifact") else i for i in siege.reports[check].inputs
-        )
-        siege.alter(check, subject=(Subject(subject.name, digest),), inputs=inputs)
+    digest = digest_of(siege.shown["model"])
+    # All else speaks of the swapped model, so that only the step under test stands in the way.
+    for check, report in siege.reports.items():
+        inputs = tuple(replace(i, digest=digest) if i.name in ("model", "artifact") else i for i in report.inputs)
+        subject = report.subject[0]
+        about = digest if subject.name in ("model", "artifact") and check != "evaluate_fairness" else subject.digest
+        siege.alter(check, subject=(Subject(subject.name, about),), inputs=inputs)
+
+
+def read(siege: Siege, check: str, name: str) -> None:
+    """Let a check have read something of the author's choice."""
+    others = tuple(item for item in siege.reports[check].inputs if item.name != name)
+    siege.alter(check, inputs=(*others, Input(name, name, "1" * 64, 10)))
 
 
 def evaluate_on_other_data(siege: Siege) -> None:
-    inputs = [
-        i if i.name == "model" else replace(i, digest="1" * 64) for i in siege.reports["evaluate_robustness"].inputs
-    ]
-    siege.alter("evaluate_robustness", inputs=tuple(inputs))
+    read(siege, "evaluate_robustness", "data")
+
+
+def set_the_scale_of_the_attack(siege: Siege) -> None:
+    read(siege, "evaluate_robustness", "reference")
+
+
+def bring_a_suite(siege: Siege) -> None:
+    read(siege, "validate_data", "suite")
+
+
+def bring_a_database(siege: Siege) -> None:
+    read(siege, "scan_image", "database")
+
+
+def verify_against_another_trust_root(siege: Siege) -> None:
+    read(siege, "verify_artifact", "trust")
 
 
 def hide_the_image(siege: Siege) -> None:
     del siege.shown["image"]
+    siege.alter("scan_image", inputs=())
+
+
+def be_of_another_version(siege: Siege) -> None:
+    siege.alter("evaluate_fairness", version="0.0.1")
 
 
 def replay(siege: Siege) -> None:
@@ -57,7 +81,12 @@ def have_expired(siege: Siege) -> None:
 
 ATTACKS = [
     Attack("swap the model", swap_model, "gate/other-subject", "_is_of_this_release"),
-    Attack("evaluate on other data", evaluate_on_other_data, "gate/other-input", "_is_of_this_release"),
+    Attack("evaluate on other data", evaluate_on_other_data, "gate/other-input", "_is_of_shown_inputs"),
+    Attack("set the attack's scale", set_the_scale_of_the_attack, "gate/other-input", "_is_of_shown_inputs"),
+    Attack("bring a suite", bring_a_suite, "gate/input-not-shown", "_is_of_shown_inputs"),
+    Attack("bring a database", bring_a_database, "gate/input-not-shown", "_is_of_shown_inputs"),
+    Attack("another trust root", verify_against_another_trust_root, "gate/other-input", "_is_of_shown_inputs"),
+    Attack("be of another version", be_of_another_version, "gate/other-version", "_is_of_this_version"),
     Attack("hide the image", hide_the_image, "gate/subject-not-shown", "_is_of_this_release"),
     Attack("replay another run", replay, "gate/other-run", "_is_of_this_run"),
     Attack("be stale", be_stale, "gate/stale", "_is_fresh"),

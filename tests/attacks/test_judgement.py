@@ -102,12 +102,22 @@ def attack_less(siege: Siege) -> None:
     siege.alter(ROBUST, parameters={**siege.reports[ROBUST].parameters, "immutable": ["bmi"]})
 
 
+def try_seeds(siege: Siege) -> None:
+    siege.alter(ROBUST, parameters={**siege.reports[ROBUST].parameters, "seed": 7})
+
+
+def choose_whom_to_be_fair_to(siege: Siege) -> None:
+    siege.alter(FAIR, parameters={**siege.reports[FAIR].parameters, "sensitive": ["s1"]})
+
+
 def not_say_how_it_attacked(siege: Siege) -> None:
     siege.alter(ROBUST, parameters={})
 
 
 ATTACKS = [
     Attack("attack less", attack_less, "gate/parameter", "_has_pinned_parameters", []),
+    Attack("try seeds", try_seeds, "gate/parameter", "_has_pinned_parameters", []),
+    Attack("choose whom to be fair to", choose_whom_to_be_fair_to, "gate/parameter", "_has_pinned_parameters", []),
     Attack("not say how", not_say_how_it_attacked, "gate/parameter", "_has_pinned_parameters", []),
     Attack("fail", fail, "gate/not-passed", "_passed", []),
     Attack("err", err, "gate/not-passed", "_passed", []),
@@ -143,8 +153,25 @@ def pin(siege: Siege, text: str) -> None:
     siege.house.trust.write_text(trust.replace(trust.split('"policyDigest": "')[1][:64], digest))
 
 
+def test_a_required_setting_that_the_policy_leaves_open_denies(siege: Siege) -> None:
+    """Or the run would choose what counts as the label, and whom fairness is about."""
+    text = (siege.house.policy / "policy.yaml").read_text()
+    pin(siege, text[: text.rindex("parameters:")])
+    denied = siege.gate()
+    assert deny_rules(denied) == {"gate/parameter"}
+    assert any("'sensitive' must be" in finding["message"] for finding in denied.report["findings"])
+
+
+def test_thresholds_of_a_run_are_free_where_the_policy_has_its_own(siege: Siege) -> None:
+    siege.alter(FAIR, parameters={**siege.reports[FAIR].parameters, "bound": "best"})
+    assert siege.gate().code == 0
+    siege.alter(FAIR, parameters={**siege.reports[FAIR].parameters, "min_group_size": 5})
+    assert deny_rules(siege.gate()) == {"gate/parameter"}
+
+
 def test_a_policy_that_names_an_unknown_check_denies(siege: Siege) -> None:
-    pin(siege, (siege.house.policy / "policy.yaml").read_text() + "\n  detect_everything: {}\n")
+    text = (siege.house.policy / "policy.yaml").read_text()
+    pin(siege, text.replace("\nchecks:\n", "\nchecks:\n  detect_everything: {}\n"))
     assert deny_rules(siege.gate()) == {"gate/unknown-check"}
 
 

@@ -42,7 +42,7 @@ PAYLOADS = {
     "no subject": lambda p: json.dumps({**json.loads(p), "subject": []}).encode(),
     "an unknown verdict": lambda p: p.replace(b'"verdict":"PASS"', b'"verdict":"PASSED"'),
     "complete, by its own word only": lambda p: p.replace(b'"examined":500', b'"examined":400'),
-    "parameters changed": lambda p: p.replace(b'"parameters":{}', b'"parameters":{"bound":1}'),
+    "parameters changed": lambda p: p.replace(b'"label":"y"', b'"label":"z"', 1),
 }
 
 

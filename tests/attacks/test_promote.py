@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from wardein.policy.policy import load
 from wardein.release import promote as promotion
 from wardein.release import store
 from wardein.report import VSA, Verdict
-from wardein.subject import Subject, digest_of
+from wardein.subject import Subject, copy_of, digest_of
 
 
 def promote(siege: Siege, paths: list[Path]) -> Ran:
@@ -145,14 +144,13 @@ def test_promotion_verifies_everything_again(siege: Siege) -> None:
 
 
 def test_a_model_swapped_while_it_is_copied(siege: Siege, monkeypatch: pytest.MonkeyPatch) -> None:
-    copyfile = shutil.copyfile
-
-    def swapping(source: Path, target: Path, **options: object) -> None:
-        copyfile(source, target, **options)
-        Path(target).write_bytes(b"evil")
+    def swapping(source: Path, folder: Path) -> Path:
+        copy = copy_of(source, folder)
+        copy.write_bytes(b"evil")
+        return copy
 
     paths = decided(siege)
-    monkeypatch.setattr(store.shutil, "copyfile", swapping)
+    monkeypatch.setattr(store, "copy_of", swapping)
     ran = promote(siege, paths)
     assert ran.code == 2
     assert "was changed after it was verified" in ran.one_line

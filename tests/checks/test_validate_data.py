@@ -243,7 +243,7 @@ def test_min_rows_and_max_null_fraction(check):
 @pytest.mark.parametrize(
     ("expectation", "said"),
     [
-        (expect("expect_column_values_to_not_be_null", column="height"), "no column 'height'; their columns are: id"),
+        (expect("expect_column_values_to_not_be_null", column="height"), "no column 'height'; its columns are: id"),
         (expect("expect_column_values_to_not_be_null", column="AGE"), "no column 'AGE'"),
         (expect("expect_compound_columns_to_be_unique", column_list=["id", "height"]), "no column 'height'"),
         (expect("expect_column_values_to_be_between", column="unused", min_value=0), "'unused' holds no value"),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,8 @@ class Ready:
             "model": self.model,
             "data": self.world.test_data,
             "image": str(self.world.image),
+            "reference": self.folder / "train.csv",
+            "database": self.folder / "advisories",
             "trust": self.world.trust,
             "policy": self.world.policy,
         }
@@ -50,8 +53,8 @@ class Ready:
         calls: dict[str, dict[str, object]] = {
             "validate_data": {"data": self.world.test_data, "reference": self.folder / "train.csv"},
             "evaluate_performance": labelled,
-            "evaluate_robustness": labelled | {"max_rows": 120},
-            "evaluate_fairness": labelled | {"sensitive": ["sex"], "bound": "best"},
+            "evaluate_robustness": labelled,
+            "evaluate_fairness": labelled | {"sensitive": ["sex", "age"], "bins": {"age": "50"}, "bound": "best"},
             "scan_image": {"image": str(self.world.image), "database": self.folder / "advisories"},
             "verify_artifact": {
                 "artifact": self.model,
@@ -74,7 +77,7 @@ def command_line(step: str, arguments: Mapping[str, object]) -> list[str]:
     line = [step.replace("_", "-")]
     for name, value in arguments.items():
         for item in value if isinstance(value, list) else [value]:
-            line += [f"--{name.replace('_', '-')}", str(item)]
+            line += [f"--{name.replace('_', '-')}", json.dumps(item) if isinstance(item, dict) else str(item)]
     return line
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wardein.errors import WardeinError
-from wardein.subject import digest_of, hash_folder
+from wardein.subject import copy_of, digest_of, hash_folder
 
 
 @pytest.fixture
@@ -75,6 +75,31 @@ def test_what_cannot_be_hashed_faithfully_is_refused(folder: Path, name: str) ->
         target.symlink_to(folder / "a.bin")
     with pytest.raises(WardeinError, match="symbolic link|regular file"):
         digest_of(target)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\\b", "a\x1b[31m"])
+def test_names_that_could_pass_for_other_lines_are_refused(name: str, folder: Path) -> None:
+    (folder / name).write_bytes(b"x")
+    with pytest.raises(WardeinError, match="control character"):
+        digest_of(folder)
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_copy_is_of_the_contents_only(kind: str, folder: Path, tmp_path: Path) -> None:
+    (folder / "a.bin").chmod(0o4777)
+    source = folder if kind == "folder" else folder / "a.bin"
+    link = tmp_path / "mounted"
+    link.symlink_to(source)
+    copied = copy_of(source if kind == "folder" else link, tmp_path_of(tmp_path))
+    assert digest_of(copied) == digest_of(source)
+    modes = {path.stat().st_mode & 0o7777 for path in [copied, *copied.rglob("*")] if path.is_file()}
+    assert modes & {0o4777} == set()
+
+
+def tmp_path_of(folder: Path) -> Path:
+    made = folder / "copies"
+    made.mkdir()
+    return made
 
 
 def test_empty_folder_is_refused(tmp_path: Path) -> None:

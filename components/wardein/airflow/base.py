@@ -99,7 +99,8 @@ class StepOperator(BaseOperator):  # type: ignore[misc]  # Airflow resolves its 
         evidence = Path(self.evidence)
         evidence.unlink(missing_ok=True)  # what an earlier try left behind is not this try's evidence
         self.hook = SubprocessHook()
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__")}
+        # Airflow's settings, connections and variables are none of the step's business.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
         ended = self.hook.run_command([*self.command, *self.arguments()], env=environment)
         if not evidence.is_file():
             if ended.exit_code == 2:

@@ -661,7 +661,11 @@ class GateOperator(StepOperator):
         policy: The policy folder; its digest must be the one that the trust root pins.
         evidence: Where to write the evidence: an absolute path that the command can write and the worker can
             read.
-        data: The data that the checks must have used; needed if the policy requires a check of data.
+        data: The data that the checks must have used; needed if one of them used any.
+        reference: The reference table that the checks must have used; needed if one of them used any.
+        suite: The suite that the data must have been validated with; needed if it was one's own.
+        database: The vulnerability database that the image must have been scanned with; needed if it was
+            scanned.
         image: The image that will serve the model; needed if the policy requires a check of it.
         nonce: Only evidence of the run with this identifier counts; empty for any run.
         html: Where to write the report page; empty for none.
@@ -684,6 +688,9 @@ class GateOperator(StepOperator):
         policy: str,
         evidence: str,
         data: str = "",
+        reference: str = "",
+        suite: str = "",
+        database: str = "",
         image: str = "",
         nonce: str = "",
         html: str = "",
@@ -699,6 +706,9 @@ class GateOperator(StepOperator):
             "trust": trust,
             "policy": policy,
             "data": data,
+            "reference": reference,
+            "suite": suite,
+            "database": database,
             "image": image,
             "nonce": nonce,
         }
@@ -733,6 +743,9 @@ class PromoteOperator(StepOperator):
         evidence: Where to write the evidence: an absolute path that the command can write and the worker can
             read.
         data: The data that the checks must have used; as for the gate.
+        reference: The reference table that the checks must have used; as for the gate.
+        suite: The suite that the data must have been validated with; as for the gate.
+        database: The vulnerability database that the image must have been scanned with; as for the gate.
         image: The image that will serve the model; as for the gate.
         nonce: Only evidence of the run with this identifier counts; empty for any run.
         html: Where to write the report page; empty for none.
@@ -756,6 +769,9 @@ class PromoteOperator(StepOperator):
         target: str,
         evidence: str,
         data: str = "",
+        reference: str = "",
+        suite: str = "",
+        database: str = "",
         image: str = "",
         nonce: str = "",
         html: str = "",
@@ -772,6 +788,9 @@ class PromoteOperator(StepOperator):
             "policy": policy,
             "target": target,
             "data": data,
+            "reference": reference,
+            "suite": suite,
+            "database": database,
             "image": image,
             "nonce": nonce,
         }

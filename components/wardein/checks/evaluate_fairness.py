@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from wardein.artifacts import Dataset, Model
+from wardein.artifacts import Dataset, Judged, Model, Threshold
 from wardein.errors import UsageError
 from wardein.report import Coverage, Criterion, Finding, Metric, Report, Severity, Skipped, Tool, conclude
 from wardein.statistics import intervals
@@ -25,10 +25,10 @@ def evaluate_fairness(
     label: str,
     sensitive: list[str],
     positive: str = "",
-    max_demographic_parity_difference: float = 0.10,
-    max_equalized_odds_difference: float = 0.10,
-    min_demographic_parity_ratio: float = 0.0,
-    bound: End = "worst",
+    max_demographic_parity_difference: Threshold = 0.10,
+    max_equalized_odds_difference: Threshold = 0.10,
+    min_demographic_parity_ratio: Threshold = 0.0,
+    bound: Annotated[End, Judged()] = "worst",
     min_group_size: int = 30,
     min_outcomes: int = 10,
     required_groups: list[str] = [],  # noqa: B006 - read, never changed

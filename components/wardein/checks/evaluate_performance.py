@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from wardein.artifacts import Dataset, Model
+from wardein.artifacts import Dataset, Model, Threshold
 from wardein.errors import UsageError
 from wardein.report import Coverage, Criterion, Finding, Interval, Metric, Report, Severity, Skipped, Tool, conclude
 from wardein.statistics import intervals
@@ -23,12 +23,12 @@ def evaluate_performance(
     data: Dataset,
     label: str,
     positive: str = "",
-    min_accuracy: float = 0.0,
-    min_balanced_accuracy: float = 0.0,
-    min_recall: float = 0.0,
-    min_precision: float = 0.0,
-    min_roc_auc: float = 0.0,
-    max_calibration_error: float = 1.0,
+    min_accuracy: Threshold = 0.0,
+    min_balanced_accuracy: Threshold = 0.0,
+    min_recall: Threshold = 0.0,
+    min_precision: Threshold = 0.0,
+    min_roc_auc: Threshold = 0.0,
+    max_calibration_error: Threshold = 1.0,
     bound: End = "worst",
     seed: int = 0,
     bootstrap_replicates: int = 1000,

@@ -6,9 +6,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from wardein.artifacts import Dataset, Model
+from wardein.artifacts import Dataset, Judged, Model, Threshold
 from wardein.errors import UsageError, WardeinError
 from wardein.report import Coverage, Criterion, Finding, Metric, Report, Severity, Skipped, conclude
 from wardein.statistics import intervals
@@ -36,9 +36,9 @@ def evaluate_robustness(
     label: str,
     attack: Attack = "auto",
     epsilons: list[float] = [0.05, 0.1, 0.2, 0.4],  # noqa: B006 - read, never changed
-    at_epsilon: float = 0.1,
-    min_robust_accuracy: float = 0.0,
-    bound: End = "worst",
+    at_epsilon: Threshold = 0.1,
+    min_robust_accuracy: Threshold = 0.0,
+    bound: Annotated[End, Judged()] = "worst",
     reference: Dataset | None = None,
     immutable: list[str] = [],  # noqa: B006 - read, never changed
     mutable: list[str] = [],  # noqa: B006 - read, never changed

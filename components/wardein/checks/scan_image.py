@@ -32,10 +32,12 @@ def scan_image(
     """Scan a container image for known vulnerabilities, secrets and an unsafe configuration.
 
     The image is first copied to a private folder, where every blob is compared with its digest and every layer with
-    the configuration; trivy then reads the copy, without a network and deaf to ignore files and settings of the image
+    the configuration (an archive as a whole with the digest that the evidence tells); trivy then reads the copy, without a network and deaf to ignore files and settings of the image
     and of the environment. A vulnerability that nobody has rated counts as high and always fails. Packages that could
     not be looked up are not examined, and end in ERROR: an unknown distribution, a package database that was deleted,
     metadata that cannot be read, a vulnerability database without advisories on the distribution or the ecosystem.
+    So does a Python or Node package, installed as such, that trivy left out of its list. What carries no record of its
+    own is not cross-checked: lock files, code that was copied in or bundled, archives without a description inside.
     Files that trivy's secret rules pass over (binaries, archives, pictures, system libraries) are not searched.
 
     Args:
@@ -219,9 +221,13 @@ def _read_set(
 
 def _read_unlisted(sets: Sequence[Mapping[str, Any]], copy: VerifiedImage, found: _Found) -> None:
     """Package records that lie in the image but that trivy did not list: it drops what it cannot read, in silence."""
-    listed = {str(p.get("FilePath")) for result in sets for p in result.get("Packages") or ()}
-    for path in sorted(copy.records["python"] - listed):
-        found.skip("", path, "the Python package's metadata could not be read, so it was not looked up")
+    packages = [package for result in sets for package in result.get("Packages") or ()]
+    listed = {str(package.get("FilePath")) for package in packages}
+    # What a package of the distribution brought is looked up as that package.
+    listed |= {str(path).lstrip("/") for package in packages for path in package.get("InstalledFiles") or ()}
+    for kind, language in (("python", "Python"), ("node", "Node")):
+        for path in sorted(copy.records[kind] - listed):
+            found.skip("", path, f"the {language} package's metadata could not be read, so it was not looked up")
     conda = copy.records["conda"] - listed
     if conda:
         found.skip("conda", f"{len(conda)} conda packages", "nobody publishes advisories on them")

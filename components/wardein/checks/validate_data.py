@@ -13,8 +13,8 @@ from wardein.report import Coverage, Criterion, Finding, Metric, Report, Skipped
 from wardein.suites.evaluate import evaluate
 from wardein.suites.infer import Tolerance, infer
 from wardein.suites.outcome import Outcome
-from wardein.suites.suite import Expectation, parse, read
-from wardein.tables import read_table
+from wardein.suites.suite import Expectation, load, parse, rewritten
+from wardein.tables import read_table, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -122,9 +122,11 @@ def _expectations(
 ) -> tuple[tuple[Expectation, ...], str]:
     """The expectations, and what to call their origin. An inferred suite is read back like any other."""
     if suite is not None:
-        if write_suite is not None:
-            write_suite.write_bytes(suite.read_bytes())
-        return read(suite, "--suite"), "--suite"
+        content = load(suite, "--suite")
+        expectations = parse(content, "--suite")
+        if write_suite is not None:  # only now that it is known to be a suite, not just any file
+            write_suite.write_bytes(rewritten(content, "--suite"))
+        return expectations, "--suite"
     assert reference is not None
     inferred = infer(read_table(reference), tolerance)
     if write_suite is not None:
@@ -143,12 +145,14 @@ def _metrics(table: pd.DataFrame, referenced: Sequence[str], evaluated: Sequence
     if evaluated:
         met = sum(1 for outcome in evaluated if outcome.met)
         metrics.append(Metric("expectations_met", met / len(evaluated), len(evaluated), direction="higher"))
+    if len(table.columns) == 1:
+        return metrics  # the highest fraction is the only one; see read_table on the name of an only column
     # A table of thousands of columns shows those that lack the most.
-    shown = set(nulls.sort_values(ascending=False, kind="stable").index[:MAX_COLUMNS_MEASURED])
+    worst = set(nulls.sort_values(ascending=False, kind="stable").index[:MAX_COLUMNS_MEASURED])
     metrics += [
-        Metric("null_fraction", float(nulls[name]), rows, direction="lower", slice=f"column={name}")
+        Metric("null_fraction", float(nulls[name]), rows, direction="lower", slice=f"column={shown(name)}")
         for name in table.columns
-        if name in shown
+        if name in worst
     ]
     return metrics
 

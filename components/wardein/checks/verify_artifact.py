@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from wardein.artifacts import Artifact, Signature, TrustRoot
-from wardein.errors import UsageError
 from wardein.report import Coverage, Finding, Report, Severity, conclude
 
 
@@ -35,8 +34,6 @@ def verify_artifact(artifact: Artifact, signature: Signature, trust: TrustRoot) 
     from wardein.subject import hash_tree
     from wardein.tools.versions import packages
 
-    if artifact.is_dir() and signature.absolute().is_relative_to(artifact.absolute()):
-        raise UsageError("lies inside the artifact", where="--signature", mend="move it beside the folder")
     present = {file.path if artifact.is_dir() else SINGLE_FILE: file.digest for file in hash_tree(artifact)}
     envelope = open_bundle(signature)
     signers = [key for key in trust_root.load(trust).keys if "train" in key.roles]

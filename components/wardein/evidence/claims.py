@@ -21,18 +21,23 @@ class Claim:
     """One envelope, what its payload says, and whether that can be believed.
 
     Attributes:
-        digest: The sha256 of the envelope as a line of a claims file.
+        line: The envelope as a line of a claims file; its sha256 is the claim's digest.
         statement: The parsed payload; None if it cannot be read.
         signer: The trusted key with the right role that signed it; None if there is none.
         error: Why the claim cannot be believed; empty if it can.
     """
 
     where: str
-    digest: str = ""
+    line: bytes = b""
     statement: Statement | None = None
     report: Report | None = None
     signer: TrustedKey | None = None
     error: str = ""
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of the envelope."""
+        return hashlib.sha256(self.line).hexdigest()
 
     @property
     def check(self) -> str:
@@ -59,12 +64,12 @@ def _read_file(path: Path, trust: TrustRoot) -> Iterator[Claim]:
 
 
 def _believe(where: str, envelope: Envelope, trust: TrustRoot) -> Claim:
-    digest = hashlib.sha256(envelope.to_line()).hexdigest()
+    line = envelope.to_line()
     try:
         statement = read(envelope.payload)
     except WardeinError as error:
-        return Claim(where, digest, error=str(error))
-    claim = Claim(where, digest, statement)
+        return Claim(where, line, error=str(error))
+    claim = Claim(where, line, statement)
     # A gate speaks of decisions, in a verification summary or in its own report; checks speak of all else.
     role: Role = "gate" if statement.predicate_type == VSA or claim.check == "gate" else "check"
     try:

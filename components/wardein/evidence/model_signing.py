@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wardein.errors import WardeinError
-from wardein.evidence.envelope import Envelope, parse, seal
+from wardein.evidence.envelope import PAYLOAD_TYPE, Envelope, parse, seal
 from wardein.evidence.statement import read, write
 from wardein.jsontext import strict_loads
 from wardein.subject import HashedFile, Subject
@@ -73,6 +73,8 @@ def open_bundle(path: Path) -> Envelope:
             f"is not a bundle of type {MEDIA_TYPE}", where=path.name, mend="give the file that sign-artifact wrote"
         )
     envelope = parse(data["dsseEnvelope"], where=path.name)
+    if envelope.payload_type != PAYLOAD_TYPE:
+        raise WardeinError(f"has the payload type {envelope.payload_type!r}, not {PAYLOAD_TYPE!r}", where=path.name)
     if len(envelope.signatures) != 1:
         raise WardeinError(f"holds {len(envelope.signatures)} signatures, exactly one is expected", where=path.name)
     return envelope

@@ -3,7 +3,7 @@
 
 Scanners read images without checking their digests, and archives so that two readers can see two things. So a
 scanner gets a copy: an OCI layout in a folder of this process, written blob by blob under the digest that was
-computed while writing, whatever the image came as. Layers are read through once more to compare them with the
+computed while writing, whatever the image came as; an archive is first copied whole, and read from the copy. Layers are read through once more to compare them with the
 configuration's ``diff_ids`` and to note the files that describe installed packages; none is ever unpacked.
 """
 
@@ -18,14 +18,14 @@ import shutil
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from wardein.errors import WardeinError
-from wardein.images.identity import identify
+from wardein.images.identity import expected
 from wardein.images.layers import CHUNK, GZIP, MAX_UNPACKED, Hashing, Records, read_layer, starts_with
 from wardein.jsontext import MAX_BYTES, strict_loads
 
@@ -52,7 +52,7 @@ class VerifiedImage:
         config_digest: The sha256 of its configuration.
         config: Its configuration, as the container runtime will read it.
         diff_ids: The sha256 of each uncompressed layer, from the bottom up.
-        records: The files of the topmost view that describe installed packages, by kind: ``python conda os``.
+        records: The files of the topmost view that describe installed packages, by kind: ``python node conda os``.
     """
 
     layout: Path
@@ -71,12 +71,12 @@ def verified_copy(image: str) -> Iterator[VerifiedImage]:
         image: An OCI layout folder, a docker-archive or OCI archive file, or a reference pinned by digest.
 
     Raises:
-        WardeinError: If anything in it is missing, truncated, damaged, larger than can be examined, or is not what its
-            digest says.
+        WardeinError: If anything in it is missing, truncated, damaged, larger than can be examined, is not what its
+            digest says, or is another image than the one that was identified.
     """
     with tempfile.TemporaryDirectory(prefix="wardein-image-") as folder:
         private = Path(folder)
-        digest = identify(image)
+        digest = expected(image)
         try:
             yield _copy(image, digest, private)
         except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -94,13 +94,14 @@ def _copy(image: str, digest: str, private: Path) -> VerifiedImage:
         from wardein.images.registry import open_reference
 
         return copy.of_manifest(digest, digest, open_reference(image))
+    path = _taken(path, private / "archive", digest)
     if starts_with(path, GZIP):
         path = _unzipped(path, private / "archive.tar")
     with tarfile.open(path, mode="r:") as archive:
         members = _members(archive)
         opener = _from_archive(archive, members)
         if "manifest.json" in members:
-            return copy.of_docker_archive(digest, opener)
+            return copy.of_docker_archive(digest, opener, members)
         if "index.json" in members:
             return copy.of_manifest(digest, _only_manifest(_small(opener("index.json"), "index.json")), opener)
     raise WardeinError(
@@ -144,19 +145,24 @@ class _Layout:
                 self._store(opener(_blob(layer_digest)), layer_digest, f"layer {number}", MAX_UNPACKED)
         return self._finish(digest, manifest_digest, media_type, config_digest, layer_digests)
 
-    def of_docker_archive(self, digest: str, opener: Opener) -> VerifiedImage:
-        """From an archive that names a configuration and layers; its digests are the configuration's diff_ids."""
+    def of_docker_archive(self, digest: str, opener: Opener, names: Container[str]) -> VerifiedImage:
+        """From an archive that names a configuration and layers; its digests are the configuration's diff_ids.
+
+        Some programs read the OCI index beside it instead, so there must be none that means something else.
+        """
         data = strict_loads(_small(opener("manifest.json"), "manifest.json"), where="manifest.json")
         if not isinstance(data, list) or len(data) != 1:
             raise WardeinError(
                 "does not list exactly one image", where="manifest.json", mend="save one image per archive"
             )
         entry = _mapping(data[0], "manifest.json")
-        names = entry.get("Layers")
-        if not isinstance(names, list):
+        listed = entry.get("Layers")
+        if not isinstance(listed, list):
             raise WardeinError("lists no layers", where="manifest.json")
         config = self._store(opener(str(entry.get("Config"))), "", "the configuration", MAX_BYTES)
-        layers = [self._store(opener(str(name)), "", f"layer {n}", MAX_UNPACKED) for n, name in enumerate(names)]
+        layers = [self._store(opener(str(name)), "", f"layer {n}", MAX_UNPACKED) for n, name in enumerate(listed)]
+        if "index.json" in names:
+            self._compare_with_index(opener, names, [config.name, *(layer.name for layer in layers)])
         manifest = {
             "schemaVersion": 2,
             "mediaType": MANIFEST_TYPES[0],
@@ -167,6 +173,21 @@ class _Layout:
         manifest_digest = hashlib.sha256(content).hexdigest()
         (self.blobs / manifest_digest).write_bytes(content)
         return self._finish(digest, manifest_digest, MANIFEST_TYPES[0], config.name, [layer.name for layer in layers])
+
+    def _compare_with_index(self, opener: Opener, names: Container[str], blobs: Sequence[str]) -> None:
+        """Refuse an archive whose index leads to other blobs, or to blobs that are not what their digests say."""
+        for number, manifest_digest in enumerate(_images_of(opener, names)):
+            manifest = _mapping(_verified(opener, manifest_digest), "the manifest")
+            layers = manifest.get("layers")
+            parts = [manifest.get("config"), *(layers if isinstance(layers, list) else [])]
+            if "manifests" in manifest or [_descriptor(part, "a blob") for part in parts] != list(blobs):
+                raise WardeinError(
+                    "describe two images, and what is run depends on who reads the archive",
+                    where="manifest.json and index.json",
+                    mend="skopeo copy docker-archive:FILE oci:FOLDER keeps the one of manifest.json",
+                )
+            for blob in blobs if number == 0 else ():
+                self._store(opener(_blob(blob)), blob, "a blob of index.json", MAX_UNPACKED)
 
     def _store(self, source: IO[bytes], digest: str, what: str, limit: int) -> Path:
         """Copy one blob, hash what is written, and keep it under its digest if that is the one it must have."""
@@ -233,11 +254,35 @@ def _from_folder(folder: Path) -> Opener:
     return opener
 
 
+def _taken(path: Path, target: Path, digest: str) -> Path:
+    """A copy of an archive that nobody else can write to, hashed while it is written."""
+    try:
+        source = Hashing(
+            open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb"), path.name, MAX_UNPACKED
+        )
+    except OSError as error:
+        raise WardeinError(f"cannot be opened ({error.strerror})", where=str(path)) from None
+    with source.source, open(target, "wb") as out:
+        shutil.copyfileobj(source, out, CHUNK)  # type: ignore[misc]
+    if source.hasher.hexdigest() != digest:
+        raise WardeinError(
+            "was changed while it was examined", where=str(path), mend="run again on a file that nobody writes to"
+        )
+    return target
+
+
 def _members(archive: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
+    """The members by their names, of which each reader of archives must make the same file."""
     found: dict[str, tarfile.TarInfo] = {}
     for member in archive:
-        name = os.path.normpath(member.name)
-        if name in found and member.isfile():
+        name = member.name.removeprefix("./").removesuffix("/") or "."
+        if name.startswith("/") or name != os.path.normpath(name) or ".." in name.split("/"):
+            raise WardeinError(
+                "is a name that readers take for different files",
+                where=ascii(member.name[:100]),
+                mend="export the image again",
+            )
+        if name in found and not (member.isdir() and found[name].isdir()):
             raise WardeinError("appears twice, so that two readers could see two images", where=ascii(name))
         found[name] = member
     return found
@@ -279,6 +324,34 @@ def _only_manifest(index: bytes) -> str:
     if not isinstance(manifests, list) or len(manifests) != 1:
         raise WardeinError("does not list exactly one manifest", where="index.json", mend="save one image per archive")
     return _descriptor(manifests[0], "the manifest")
+
+
+def _verified(opener: Opener, digest: str) -> Any:
+    """The JSON of a blob, which is what its digest says."""
+    content = _small(opener(_blob(digest)), "a manifest")
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise WardeinError("is not what its digest says", where=f"sha256:{digest[:12]}…", mend="export the image again")
+    return strict_loads(content, where="manifest")
+
+
+def _images_of(opener: Opener, names: Container[str]) -> list[str]:
+    """The manifests that a reader of an archive's index could take: its only one, or those of its only index.
+
+    Docker saves an index of all platforms with the blobs of one, and statements about the image's origin, which are
+    for the platform unknown/unknown and never run.
+    """
+    only = _only_manifest(_small(opener("index.json"), "index.json"))
+    inner = _mapping(_verified(opener, only), "the manifest").get("manifests")
+    if not isinstance(inner, list):
+        return [only]
+    nobody = {"architecture": "unknown", "os": "unknown"}
+    candidates = [
+        _descriptor(item, "a manifest") for item in inner if _mapping(item, "a manifest").get("platform") != nobody
+    ]
+    present = [digest for digest in candidates if _blob(digest) in names]
+    if not present:
+        raise WardeinError("leads to no image in the archive", where="index.json", mend="export the image again")
+    return present
 
 
 def _mapping(value: Any, what: str) -> Mapping[str, Any]:

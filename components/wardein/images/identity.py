@@ -10,11 +10,14 @@ from wardein.errors import WardeinError
 from wardein.jsontext import MAX_BYTES, strict_loads
 from wardein.subject import hash_file
 
+# What :func:`identify` last said of each image, until somebody reads the image.
+_said: dict[str, str] = {}
+
 _REFERENCE = re.compile(r"[a-z0-9][\w.\-:/]*@sha256:([0-9a-f]{64})")
 
 
 def identify(image: str) -> str:
-    """The sha256 that identifies an image.
+    """The sha256 that identifies an image, which the next :func:`expected` of the same image will hold it to.
 
     Args:
         image: A folder with an OCI image layout (the digest is that of its one manifest), a docker-archive
@@ -23,6 +26,20 @@ def identify(image: str) -> str:
     Raises:
         WardeinError: If it is none of these, or a reference without a digest, which could be another image tomorrow.
     """
+    _said[image] = digest = _digest(image)
+    return digest
+
+
+def expected(image: str) -> str:
+    """The digest that an image must still have: what :func:`identify` said of it, else what it says now.
+
+    Whoever runs a step identifies the image before and after it. The step gets a name only, behind which there can be
+    another image in between; so the step compares what it reads with what was said, and not with a second look.
+    """
+    return _said.pop(image, "") or _digest(image)
+
+
+def _digest(image: str) -> str:
     path = Path(image)
     if path.is_dir():
         return _layout_digest(path)

@@ -18,10 +18,11 @@ from wardein.errors import WardeinError
 MAX_UNPACKED = 64 * 1024**3
 CHUNK = 1024 * 1024
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-# The files by which an installed package is known. Those under usr/lib/python3 belong to packages of the
-# distribution, which are looked up as such.
+# The files by which an installed package is known. Those in Debian's dist-packages belong to packages of the
+# distribution, which are looked up as such. A package.json elsewhere than at the root of an installed package is none.
 _RECORD = re.compile(
-    r"(?P<python>(?!usr/lib(64)?/python3).*\.(dist-info/METADATA|egg-info/PKG-INFO))"
+    r"(?P<python>(?!usr/lib/python3/dist-packages/).*\.(dist-info/METADATA|egg-info/PKG-INFO))"
+    r"|(?P<node>(.*/)?node_modules/(@[^/]+/)?[^/@.][^/]*/package\.json)"
     r"|(?P<conda>(.*/)?conda-meta/[^/]+\.json)"
     r"|(?P<os>var/lib/dpkg/status(\.d/.+)?|(usr/)?lib/apk/db/installed|(usr/lib/sysimage|var/lib)/rpm/(Packages|rpmdb.*))"
 )
@@ -93,7 +94,7 @@ class Records:
     """The files that describe installed packages, as the layers, each over the one below, leave them."""
 
     def __init__(self) -> None:
-        self.found: dict[str, set[str]] = {"python": set(), "conda": set(), "os": set()}
+        self.found: dict[str, set[str]] = {"python": set(), "node": set(), "conda": set(), "os": set()}
         self._added: list[tuple[str, str]] = []
         self._hidden: list[str] = []
 

@@ -495,6 +495,9 @@ def gate(
     scan_image: dsl.Input[dsl.Artifact] = None,
     verify_artifact: dsl.Input[dsl.Artifact] = None,
     data: dsl.Input[dsl.Dataset] = None,
+    reference: dsl.Input[dsl.Dataset] = None,
+    suite: dsl.Input[dsl.Artifact] = None,
+    database: dsl.Input[dsl.Artifact] = None,
     image: str = "",
     nonce: str = "",
     key: str = "",
@@ -513,7 +516,11 @@ def gate(
         model: The model to release.
         trust: The trust root (trust.json), obtained out of band, not from the pipeline.
         policy: The policy folder; its digest must be the one that the trust root pins.
-        data: The data that the checks must have used; needed if the policy requires a check of data.
+        data: The data that the checks must have used; needed if one of them used any.
+        reference: The reference table that the checks must have used; needed if one of them used any.
+        suite: The suite that the data must have been validated with; needed if it was one's own.
+        database: The vulnerability database that the image must have been scanned with; needed if it was
+            scanned.
         image: The image that will serve the model; needed if the policy requires a check of it.
         nonce: Only evidence of the run with this identifier counts; empty for any run.
         validate_data: The report of validate_data.
@@ -555,6 +562,9 @@ def promote(
     verify_artifact: dsl.Input[dsl.Artifact] = None,
     gate: dsl.Input[dsl.Artifact] = None,
     data: dsl.Input[dsl.Dataset] = None,
+    reference: dsl.Input[dsl.Dataset] = None,
+    suite: dsl.Input[dsl.Artifact] = None,
+    database: dsl.Input[dsl.Artifact] = None,
     image: str = "",
     nonce: str = "",
     key: str = "",
@@ -575,6 +585,9 @@ def promote(
         policy: The policy folder that the trust root pins.
         target: The folder that models are served from; made if it does not exist.
         data: The data that the checks must have used; as for the gate.
+        reference: The reference table that the checks must have used; as for the gate.
+        suite: The suite that the data must have been validated with; as for the gate.
+        database: The vulnerability database that the image must have been scanned with; as for the gate.
         image: The image that will serve the model; as for the gate.
         nonce: Only evidence of the run with this identifier counts; empty for any run.
         validate_data: The report of validate_data.

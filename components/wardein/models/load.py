@@ -2,8 +2,9 @@
 """Loading a classifier for evaluation without ever running what its file says.
 
 skops files are read in this process, against an allowlist of exact type names. Pickle and joblib files
-are first turned into skops by a child process (:mod:`wardein.models.transcode`). What a file *is*
-decides, not its name.
+are first turned into skops by a child process (:mod:`wardein.models.transcode`). What a file *is* from its first
+byte on decides (:mod:`wardein.models.container`), not its name. What was read is looked through before it is used
+(:mod:`wardein.models.sanity`).
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from __future__ import annotations
 import sys
 import tempfile
 import warnings
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wardein.errors import WardeinError
 from wardein.models.allowlist import allowed
+from wardein.models.container import Refused, check_archive, is_archive
+from wardein.models.sanity import make_safe
 from wardein.models.transcode import REFUSED
 from wardein.tools.run import run
 
@@ -91,7 +93,7 @@ def load(path: Path) -> Classifier:
     """
     if path.is_dir():
         raise WardeinError("is a folder", where=str(path), mend=f"give the model's file: {FORMATS}")
-    if zipfile.is_zipfile(path):
+    if is_archive(path):
         return _classifier(_read_skops(path, path), "skops", path)
     with tempfile.TemporaryDirectory(prefix="wardein-model-") as folder:
         converted = Path(folder) / "model.skops"
@@ -123,6 +125,8 @@ def _read_skops(path: Path, shown: Path) -> Any:
     import skops.io
 
     try:
+        with path.open("rb") as file:
+            check_archive(file)
         unknown = sorted(set(skops.io.get_untrusted_types(file=path)) - allowed())
         if unknown:
             raise WardeinError(
@@ -132,9 +136,13 @@ def _read_skops(path: Path, shown: Path) -> Any:
             )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return skops.io.load(path, trusted=sorted(allowed()))
+            model = skops.io.load(path, trusted=sorted(allowed()))
+            make_safe(model)
+            return model
     except WardeinError:
         raise
+    except Refused as refused:
+        raise WardeinError(str(refused), where=str(shown), mend=refused.mend or f"save it again as {FORMATS}") from None
     except Exception as error:  # a damaged archive raises anything from zlib.error to KeyError
         raise WardeinError(
             f"is not a complete skops file ({type(error).__name__}: {str(error)[:160]})",

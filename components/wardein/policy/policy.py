@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -12,6 +13,8 @@ from typing import Any, get_args
 
 from wardein.errors import WardeinError, missing_extra
 from wardein.report import Bound, Comparator, Criterion, Metric, Severity
+from wardein.spec import CHECKS
+from wardein.spec import load as load_step
 from wardein.subject import digest_of
 
 FILE = "policy.yaml"
@@ -23,6 +26,7 @@ _CHECK_KEYS = {
     "database_max_age_days",
     "not_applicable",
     "parameters",
+    "inputs",
 }
 
 
@@ -37,7 +41,8 @@ class CheckPolicy:
         max_age_hours: How old the evidence may be.
         database_max_age_days: How old the vulnerability database may be; None where the check has none.
         not_applicable: The condition under which NOT_APPLICABLE counts as passed; empty for never.
-        parameters: Parameters that a run must have had, with their values.
+        parameters: Settings that a run must have had, with their values; all others must be at their defaults.
+        inputs: By the parameter's name, the sha256 digests that an artifact may have; an empty list allows none.
     """
 
     required: bool = True
@@ -47,6 +52,7 @@ class CheckPolicy:
     database_max_age_days: float | None = None
     not_applicable: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def criteria_on(self, metrics: Sequence[Metric]) -> tuple[Criterion, ...]:
         """The criteria with slice patterns spelled out.
@@ -107,16 +113,22 @@ def load(folder: Path) -> Policy:
 
 
 def _policy(data: Any, digest: str) -> Policy:
-    top = _members(data, FILE, {"version", "name", "checks"})
+    top = _members(data, FILE, {"version", "name", "parameters", "checks"})
     if top.get("version") != 1:
         raise WardeinError(f"version {top.get('version')!r} is not 1", where=FILE)
     checks = _members(top.get("checks"), f"{FILE}: checks", None)
     if not checks:
         raise WardeinError("requires no check at all", where=FILE, mend="list at least one check under 'checks'")
-    return Policy(str(top.get("name", "")), digest, {name: _check(name, value) for name, value in checks.items()})
+    general = _members(top.get("parameters", {}), f"{FILE}: parameters", None)
+    read = {name: _check(name, value, general) for name, value in checks.items()}
+    if not any(check.required for check in read.values()):
+        raise WardeinError("requires no check at all", where=FILE, mend="leave 'required: false' out of at least one")
+    used = {name for check in read.values() for name in check.parameters}
+    _no_stray(sorted(set(general) - used), f"{FILE}: parameters", "no check of the policy has a setting of this name")
+    return Policy(str(top.get("name", "")), digest, read)
 
 
-def _check(name: str, value: Any) -> CheckPolicy:
+def _check(name: str, value: Any, general: Mapping[str, Any]) -> CheckPolicy:
     where = f"{FILE}: checks.{name}"
     data = _members(
         value or {},
@@ -137,9 +149,40 @@ def _check(name: str, value: Any) -> CheckPolicy:
         else None,
         max_age_hours=_number(data.get("max_age_hours", 24), where),
         database_max_age_days=None if database is None else _number(database, where),
-        not_applicable=str(data.get("not_applicable", "")),
-        parameters=dict(_members(data.get("parameters", {}), f"{where}.parameters", None)),
+        not_applicable=_condition(data.get("not_applicable"), where) if "not_applicable" in data else "",
+        parameters=_pins(name, data.get("parameters", {}), general, f"{where}.parameters"),
+        inputs=_digests(name, data.get("inputs", {}), f"{where}.inputs"),
     )
+
+
+def _pins(check: str, value: Any, general: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    """The check's own pins, and those for all checks that have such a setting."""
+    own = _members(value, where, None)
+    settings = {param.name for param in load_step(check).params if param.is_setting} if check in CHECKS else set(own)
+    _no_stray(sorted(set(own) - settings), where, f"{check} has no setting of this name")
+    return {name: pinned for name, pinned in general.items() if name in settings} | dict(own)
+
+
+def _digests(check: str, value: Any, where: str) -> Mapping[str, tuple[str, ...]]:
+    found = {}
+    artifacts = {param.name for param in load_step(check).params if param.artifact} if check in CHECKS else set()
+    for name, digests in _members(value, where, None).items():
+        _no_stray([] if name in artifacts else [name], where, f"{check} reads no artifact of this name")
+        if not isinstance(digests, list) or not all(re.fullmatch(r"[0-9a-f]{64}", str(digest)) for digest in digests):
+            raise WardeinError("is not a list of lower-case sha256 digests", where=f"{where}.{name}")
+        found[name] = tuple(map(str, digests))
+    return found
+
+
+def _condition(value: Any, where: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise WardeinError("'not_applicable' does not say when, in words", where=where, mend="leave it out for never")
+    return value
+
+
+def _no_stray(names: Sequence[str], where: str, why: str) -> None:
+    if names:
+        raise WardeinError(f"has an unknown key {names[0]!r}", where=where, mend=why)
 
 
 def _criterion(value: Any, where: str) -> Criterion:

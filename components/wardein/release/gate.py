@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from wardein import __version__
-from wardein.artifacts import Claims, Dataset, Image, Model, PolicyFolder, TrustRoot
+from wardein.artifacts import Claims, Database, Dataset, Image, Model, PolicyFolder, Suite, TrustRoot
 from wardein.report import VSA, Attestation, Coverage, Report, conclude
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ def gate(
     trust: TrustRoot,
     policy: PolicyFolder,
     data: Dataset | None = None,
+    reference: Dataset | None = None,
+    suite: Suite | None = None,
+    database: Database | None = None,
     image: Image = "",
     nonce: str = "",
 ) -> Report:
@@ -34,7 +38,10 @@ def gate(
         claims: Evidence files of the checks; repeat the option, or give one claims.jsonl.
         trust: The trust root (trust.json), obtained out of band, not from the pipeline.
         policy: The policy folder; its digest must be the one that the trust root pins.
-        data: The data that the checks must have used; needed if the policy requires a check of data.
+        data: The data that the checks must have used; needed if one of them used any.
+        reference: The reference table that the checks must have used; needed if one of them used any.
+        suite: The suite that the data must have been validated with; needed if it was one's own.
+        database: The vulnerability database that the image must have been scanned with; needed if it was scanned.
         image: The image that will serve the model; needed if the policy requires a check of it.
         nonce: Only evidence of the run with this identifier counts; empty for any run.
 
@@ -50,20 +57,22 @@ def gate(
     from wardein.release.verification import decide, release_of
     from wardein.tools.versions import packages
 
-    release = release_of(model, trust, policy, data, image, nonce)
+    release = release_of(
+        model, trust, policy, nonce, image, data=data, reference=reference, suite=suite, database=database
+    )
     decision = decide(release, claims)
     required = len(release.policy.required)
-    return conclude(
+    report = conclude(
         coverage=Coverage("required checks", required, required),
         tools=packages("securesystemslib"),
         findings=decision.findings,
-        attestations=[Attestation(VSA, _summary(decision, release))],
         # On the page, each check's metrics stand beside what the policy demands of them.
         appendix=[r.judged_by(release.policy.criteria_for(r.check, r.metrics)) for r in decision.reports],
     )
+    return replace(report, attestations=(Attestation(VSA, _summary(decision, release, report.passed)),))
 
 
-def _summary(decision: Decision, release: Release) -> dict[str, Any]:
+def _summary(decision: Decision, release: Release, passed: bool) -> dict[str, Any]:
     """The predicate of a SLSA Verification Summary."""
     return {
         "verifier": {"id": "urn:wardein:gate", "version": {"wardein": __version__}},
@@ -71,8 +80,9 @@ def _summary(decision: Decision, release: Release) -> dict[str, Any]:
         "resourceUri": f"urn:wardein:model:sha256:{release.shown['model']}",
         "policy": {"uri": f"urn:wardein:policy:{release.policy.name}", "digest": {"sha256": release.policy.digest}},
         "inputAttestations": [{"uri": "", "digest": {"sha256": claim.digest}} for claim in decision.claims],
-        "verificationResult": "PASSED" if decision.allowed else "FAILED",
-        "verifiedLevels": [f"WARDEIN_POLICY_{release.policy.name.upper()}"] if decision.allowed else [],
+        "verificationResult": "PASSED" if passed else "FAILED",
+        "verifiedLevels": [f"WARDEIN_POLICY_{release.policy.name.upper()}"] if passed else [],
         "slsaVersion": "1.1",
         "nonce": release.nonce,
+        "shown": dict(release.shown),
     }

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wardein.artifacts import Claims, Dataset, Image, Model, OutputFolder, PolicyFolder, TrustRoot
-from wardein.report import VSA, Coverage, Finding, Report, Severity, conclude
+from wardein.artifacts import Claims, Database, Dataset, Image, Model, OutputFolder, PolicyFolder, Suite, TrustRoot
+from wardein.report import VSA, Coverage, Finding, Report, Severity, Verdict, conclude
 
 if TYPE_CHECKING:
     from wardein.evidence.claims import Claim
@@ -25,6 +24,9 @@ def promote(
     policy: PolicyFolder,
     target: OutputFolder,
     data: Dataset | None = None,
+    reference: Dataset | None = None,
+    suite: Suite | None = None,
+    database: Database | None = None,
     image: Image = "",
     nonce: str = "",
 ) -> Report:
@@ -42,6 +44,9 @@ def promote(
         policy: The policy folder that the trust root pins.
         target: The folder that models are served from; made if it does not exist.
         data: The data that the checks must have used; as for the gate.
+        reference: The reference table that the checks must have used; as for the gate.
+        suite: The suite that the data must have been validated with; as for the gate.
+        database: The vulnerability database that the image must have been scanned with; as for the gate.
         image: The image that will serve the model; as for the gate.
         nonce: Only evidence of the run with this identifier counts; empty for any run.
 
@@ -59,19 +64,24 @@ def promote(
     from wardein.release.verification import decide, release_of
     from wardein.tools.versions import packages
 
-    release = release_of(model, trust, policy, data, image, nonce)
+    release = release_of(
+        model, trust, policy, nonce, image, data=data, reference=reference, suite=suite, database=database
+    )
     decision = decide(release, claims)
     findings = [*decision.findings, *_is_decided(decision, release)]
-    if not any(finding.fails for finding in findings):
-        record = {"policy": release.policy.digest, "nonce": nonce, "decision": _decisions(decision, release)[-1].digest}
-        evidence = b"".join(path.read_bytes().rstrip(b"\n") + b"\n" for path in map(Path, claims))
-        Store(target).put(model, release.shown["model"], evidence, record)
-    return conclude(
-        coverage=Coverage("required checks", len(release.policy.required), len(release.policy.required)),
+    required = len(release.policy.required)
+    report = conclude(
+        coverage=Coverage("required checks", required, required),
         tools=packages("securesystemslib"),
         findings=findings,
         appendix=decision.reports,
     )
+    if report.verdict is Verdict.PASS:
+        shown = {name: digest for name, digest in release.shown.items() if name != "model"}
+        record = {"policy": release.policy.digest, "nonce": nonce, **shown}
+        record["decision"] = _decisions(decision, release)[-1].digest
+        Store(target).put(model, release.shown["model"], b"".join(claim.line for claim in decision.claims), record)
+    return report
 
 
 def _decisions(decision: Decision, release: Release) -> list[Claim]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from wardein.artifacts import Artifact, KeyUri, OutputFile
-from wardein.errors import UsageError
 from wardein.report import Coverage, Report, conclude
 
 
@@ -36,10 +35,6 @@ def sign_artifact(artifact: Artifact, signature: OutputFile, signer: KeyUri) -> 
     from wardein.subject import hash_tree
     from wardein.tools.versions import packages
 
-    if artifact.is_dir() and signature.absolute().is_relative_to(artifact.absolute()):
-        raise UsageError(
-            "lies inside the artifact, and would be part of it", where="--signature", mend="put it beside the folder"
-        )
     files = hash_tree(artifact)
     signature.write_bytes(sign(artifact.name, files, signer_for(signer), single=not artifact.is_dir()))
     return conclude(coverage=Coverage("files", len(files), len(files)), tools=packages("securesystemslib"))

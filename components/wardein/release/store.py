@@ -12,7 +12,7 @@ from pathlib import Path
 
 from wardein.errors import UsageError, WardeinError
 from wardein.release.audit import AuditLog
-from wardein.subject import digest_of
+from wardein.subject import copy_of, digest_of
 
 AUDIT_LOG, CURRENT, EVIDENCE = "audit.jsonl", "current", "claims.jsonl"
 
@@ -42,11 +42,9 @@ class Store:
         except OSError as error:
             raise UsageError(f"cannot be written to ({error.strerror})", where=str(self.folder)) from None
         try:
-            copy = temporary / model.name
-            if model.is_dir():
-                shutil.copytree(model, copy, symlinks=True)
-            else:
-                shutil.copyfile(model, copy, follow_symlinks=False)
+            if model.name == EVIDENCE:
+                raise UsageError(f"a model cannot be called {EVIDENCE}", where=str(model), mend="rename it")
+            copy = copy_of(model, temporary)
             if digest_of(copy) != digest:
                 mend = "nothing was promoted; find out who writes to it"
                 raise WardeinError("was changed after it was verified", where=str(model), mend=mend)
@@ -67,7 +65,8 @@ class Store:
         else:
             os.rename(temporary, final)
         AuditLog(self.folder / AUDIT_LOG).append({"action": "promote", "model": digest, **record})
-        link = self.folder / f".{CURRENT}-{os.getpid()}"
+        link = Path(tempfile.mkdtemp(dir=self.folder, prefix=".link-")) / CURRENT
         link.symlink_to(digest)
         os.replace(link, self.folder / CURRENT)
+        link.parent.rmdir()
         return final

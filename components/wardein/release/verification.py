@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from wardein import __version__
 from wardein.evidence import trust as trust_root
 from wardein.evidence.claims import Claim, gather
 from wardein.evidence.trust import TrustRoot
@@ -31,7 +32,7 @@ class Release:
     """What is to be released, and the rules it is judged by.
 
     Attributes:
-        shown: The sha256 of every artifact that the verifier itself hashed, by role: ``model``, ``data``, ``image``.
+        shown: The sha256 of every artifact that the verifier itself hashed, by role: ``model``, ``data``, ``trust`` …
         nonce: The run whose evidence counts; empty for any run.
     """
 
@@ -50,23 +51,15 @@ class Decision:
     reports: tuple[Report, ...]
     findings: tuple[Finding, ...]
 
-    @property
-    def allowed(self) -> bool:
-        """True only if nothing at all speaks against it."""
-        return not any(finding.fails for finding in self.findings)
 
-
-def release_of(
-    model: Path, trust: Path, policy: Path, data: Path | None = None, image: str = "", nonce: str = ""
-) -> Release:
+def release_of(model: Path, trust: Path, policy: Path, nonce: str, image: str, **others: Path | None) -> Release:
     """Hash what is shown to the verifier, and read the rules.
 
     Raises:
         WardeinError: If an artifact, the trust root or the policy cannot be read.
     """
-    shown = {"model": digest_of(model)}
-    if data is not None:
-        shown["data"] = digest_of(data)
+    shown = {"model": digest_of(model), "trust": digest_of(trust)}
+    shown |= {name: digest_of(path) for name, path in others.items() if path is not None}
     if image:
         shown["image"] = identify(image)
     return Release(shown, trust_root.load(trust), policies.load(policy), nonce)
@@ -116,7 +109,9 @@ def _judge_check(check: str, claims: Sequence[Claim], release: Release) -> tuple
 def _inadmissible(claim: Claim, release: Release, policy: CheckPolicy) -> Finding | None:
     steps: Sequence[Callable[[], Finding | None]] = (
         lambda: _is_signed(claim),
+        lambda: _is_of_this_version(claim),
         lambda: _is_of_this_release(claim, release),
+        lambda: _is_of_shown_inputs(claim, release, policy),
         lambda: _is_of_this_run(claim, release),
         lambda: _is_fresh(claim, release, policy),
     )
@@ -139,12 +134,31 @@ def _is_of_this_release(claim: Claim, release: Release) -> Finding | None:
         return _deny("gate/subject-not-shown", report.check, f"its subject cannot be compared: give the gate --{role}")
     if [subject.digest for subject in report.subject] != [expected]:
         return _deny("gate/other-subject", report.check, f"is about another {role} than the one to be released")
-    for item in report.inputs:
-        shown = release.shown.get(_role(item.name))
-        if shown is not None and item.digest != shown:
+    return None
+
+
+def _is_of_shown_inputs(claim: Claim, release: Release, policy: CheckPolicy) -> Finding | None:
+    """Whatever a check read beside its subject was chosen by the run: compare all of it, and deny what cannot be."""
+    for item in claim.report.inputs if claim.report else ():
+        role = _role(item.name)
+        if item.name in policy.inputs and item.digest not in policy.inputs[item.name]:
+            return _deny("gate/other-input", claim.check, f"was made with another {item.name} than the policy allows")
+        if role == "signature":
+            continue  # what it says was verified against the trust root, which is compared
+        if role not in release.shown:
+            return _deny("gate/input-not-shown", claim.check, f"read a {role} that cannot be compared: give --{role}")
+        if item.digest != release.shown[role]:
             return _deny(
-                "gate/other-input", report.check, f"was made with another {item.name} than the one shown to the gate"
+                "gate/other-input", claim.check, f"was made with another {role} than the one shown to the gate"
             )
+    return None
+
+
+def _is_of_this_version(claim: Claim) -> Finding | None:
+    """What a check looks at changes with its version; evidence of an older one may have looked at less."""
+    version = claim.report.version if claim.report else ""
+    if version != __version__:
+        return _deny("gate/other-version", claim.check, f"was made by wardein {version}, this is {__version__}")
     return None
 
 
@@ -226,10 +240,24 @@ def _meets_policy(report: Report, policy: CheckPolicy) -> list[Finding]:
 
 
 def _has_pinned_parameters(report: Report, policy: CheckPolicy) -> list[Finding]:
-    """Some parameters change what is measured: a weaker attack, fewer columns. The policy pins those."""
-    text = "was run with {} = {!r}, the policy pins {!r}"
-    wrong = [(name, report.parameters.get(name), value) for name, value in policy.parameters.items()]
-    return [_deny("gate/parameter", report.check, text.format(*item)) for item in wrong if item[1] != item[2]]
+    """A setting that changes what is measured is at its default, or at what the policy pins.
+
+    Thresholds are free where the policy has criteria of its own on the check, as it is those that count.
+    """
+    wrong = []
+    for param in load(report.check).params:
+        if not param.is_setting or (param.judged and policy.criteria):
+            continue
+        had = report.parameters.get(param.name)
+        if param.required and param.name not in policy.parameters:
+            text = f"the policy does not say what {param.name!r} must be, and the run chose {had!r}"
+            wrong.append(_deny("gate/parameter", report.check, f"{text}; add it to the policy's parameters"))
+            continue
+        wanted = policy.parameters.get(param.name, param.default)
+        if had != wanted:
+            text = f"was run with {param.name} = {had!r}, not {wanted!r}"
+            wrong.append(_deny("gate/parameter", report.check, f"{text}; only the policy can pin another value"))
+    return wrong
 
 
 def _has_no_banned_finding(report: Report, policy: CheckPolicy) -> list[Finding]:

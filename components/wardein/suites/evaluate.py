@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from wardein.errors import WardeinError
 from wardein.suites.outcome import Outcome, unmet, without_values
 from wardein.suites.suite import Expectation, hint
+from wardein.tables import columns_of, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,9 +124,9 @@ def _unable(item: Expectation, table: pd.DataFrame) -> str:
         return ""
     for name in item.columns:
         if name not in table.columns:
-            return f"the data have no column {name!r}; their columns are: {', '.join(map(str, table.columns[:20]))}"
+            return f"the data have no column {shown(name)!r}; {columns_of(table)}"
         if item.type not in _ABOUT_NULLS and not table[name].notna().any():
-            return f"the column {name!r} holds no value in any of the {len(table)} rows"
+            return f"the column {shown(name)!r} holds no value in any of the {len(table)} rows"
     return ""
 
 

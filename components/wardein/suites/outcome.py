@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wardein.suites.suite import Expectation
+from wardein.tables import shown
 
 # Aggregates over the rows. Other observed values are values of single rows, which stay out of a report.
 _AGGREGATES = re.compile(
@@ -50,9 +51,9 @@ def _expected(item: Expectation) -> str:
     """The expectation as a phrase: *column 'age' values to be between (max_value=120, min_value=0)*."""
     phrase = item.type.removeprefix("expect_").replace("_", " ")
     if len(item.columns) == 1:
-        phrase = phrase.replace("column", f"column {item.columns[0]!r}", 1)
+        phrase = phrase.replace("column", f"column {shown(item.columns[0])!r}", 1)
     elif item.columns:
-        phrase += " in " + ", ".join(repr(name) for name in item.columns)
+        phrase += " in " + ", ".join(repr(shown(name)) for name in item.columns)
     return f"{phrase} ({item.limits})" if item.limits else phrase
 
 
@@ -77,14 +78,15 @@ def _numbers(item: Expectation, result: Mapping[str, Any], columns: Sequence[str
 def _difference(item: Expectation, columns: Sequence[str]) -> str:
     expected = [str(name) for name in item.kwargs.get("column_list") or item.kwargs.get("column_set") or []]
     parts = [
-        f"{what} {', '.join(repr(name) for name in names[:5])}{' and more' if len(names) > 5 else ''}"
+        f"{what} {', '.join(repr(shown(name)) for name in names[:5])}{' and more' if len(names) > 5 else ''}"
         for what, names in (
             ("missing:", [name for name in expected if name not in columns]),
-            ("not expected:", [name for name in columns if name not in expected]),
+            # The name of an only column stays out: it is the first line of whatever text was given as a table.
+            ("not expected:", [name for name in columns if name not in expected] if len(columns) > 1 else []),
         )
         if names
     ]
-    return "; ".join(parts or ["they are in another order"])
+    return "; ".join(parts or ["the only column is another" if len(columns) == 1 else "they are in another order"])
 
 
 def without_values(message: str) -> str:

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading a suite strictly. Great Expectations drops what it does not know; here that is an error.
 
-A suite is data, yet its row conditions are evaluated as pandas queries, which can call any function. Only
-comparisons are let through.
+A suite is data, yet two of its arguments can do more: row conditions are evaluated as pandas queries (see
+:mod:`wardein.suites.condition`), and JSON schemas can refer to others, which would be fetched.
 """
 
 from __future__ import annotations
 
-import ast
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -19,6 +17,8 @@ from typing import Any
 from wardein.errors import WardeinError
 from wardein.jsontext import MAX_BYTES, strict_loads
 from wardein.report import Severity
+from wardein.suites.condition import rewrite
+from wardein.tables import shown
 
 SEVERITIES = {"critical": Severity.CRITICAL, "warning": Severity.MEDIUM, "info": Severity.INFO}
 
@@ -39,11 +39,9 @@ _OLD_KEYS = {"expectation_type": "type", "expectation_suite_name": "name"}
 # How and on what to report is wardein's business; the rest of an expectation's arguments says what is expected.
 _REPORTING = ("result_format", "catch_exceptions", "batch_id")
 _COLUMN_KEYS = ("column", "column_A", "column_B", "column_list")
-_HARMLESS_METHODS = ("isnull", "notnull", "isna", "notna", "isin", "notNull")
-_HARMLESS = (
-    ast.Expression, ast.BoolOp, ast.boolop, ast.UnaryOp, ast.unaryop, ast.BinOp, ast.operator, ast.Compare, ast.cmpop,
-    ast.Name, ast.Constant, ast.List, ast.Tuple, ast.expr_context,
-)  # fmt: skip
+# What a JSON schema looks up by address; relative to an $id, even "#" is somewhere else.
+_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+_ADDRESSES = ("$id", "id")
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class Expectation:
     @property
     def location(self) -> str:
         """The columns as one text; ``table`` for an expectation on the table."""
-        return ", ".join(self.columns) or "table"
+        return ", ".join(map(shown, self.columns)) or "table"
 
     @property
     def label(self) -> str:
@@ -93,24 +91,32 @@ class Expectation:
         return text if len(text) <= 120 else text[:119] + "…"
 
 
-def read(path: Path, where: str) -> tuple[Expectation, ...]:
-    """Read a suite file.
+def load(path: Path, where: str) -> bytes:
+    """The text of a file that should hold a suite; :func:`parse` tells.
 
     Raises:
-        WardeinError: If it cannot be read, or is no suite of Great Expectations 1.x with at least one expectation.
+        WardeinError: If it cannot be read.
     """
     try:
         with open(path, "rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise WardeinError(
             f"{path} cannot be read ({error.strerror})", where=where, mend="give a suite's JSON file"
         ) from None
-    return parse(content, where)
+
+
+def rewritten(content: bytes, where: str) -> bytes:
+    """A suite's JSON text written anew, so that it holds nothing but the suite."""
+    return (json.dumps(strict_loads(content, where=where), indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def parse(content: bytes, where: str) -> tuple[Expectation, ...]:
-    """Read a suite from its JSON text; see :func:`read`."""
+    """Read a suite from its JSON text.
+
+    Raises:
+        WardeinError: If it is no suite of Great Expectations 1.x with at least one expectation.
+    """
     suite = strict_loads(content, where=where)
     if not isinstance(suite, dict):
         raise WardeinError(
@@ -142,6 +148,9 @@ def _expectation(item: Any, number: int, where: str) -> Expectation:
         raise WardeinError(f"the severity {severity!r} is none of {', '.join(SEVERITIES)}", where=where)
     _check_arguments(kwargs, where)
     kept = {key: value for key, value in kwargs.items() if key not in _REPORTING}
+    condition, grammar = (kept.pop(key, None) for key in ("row_condition", "condition_parser"))
+    if condition is not None:
+        kept |= {"row_condition": rewrite(condition, grammar, where), "condition_parser": "pandas"}
     return Expectation(number, kind, kept, SEVERITIES[severity])
 
 
@@ -164,7 +173,7 @@ def hint(name: str, known: tuple[str, ...]) -> str:
 
 
 def _check_arguments(value: Any, where: str) -> None:
-    """Refuse what would be looked up elsewhere, or run."""
+    """Refuse what would be looked up elsewhere."""
     if isinstance(value, list):
         for item in value:
             _check_arguments(item, where)
@@ -174,36 +183,11 @@ def _check_arguments(value: Any, where: str) -> None:
         raise WardeinError(
             f"uses the suite parameter {value['$PARAMETER']!r}", where=where, mend="write the value itself"
         )
-    if not str(value.get("$ref", "#")).startswith("#"):
-        raise WardeinError(f"refers to {value['$ref']!r}", where=where, mend="write the schema itself")
-    for key, item in value.items():
-        if key in ("row_condition", "pass_through_filter") and isinstance(item, str):
-            _check_condition(item, where)
+    for key in (*_REFERENCES, *_ADDRESSES):
+        target = value.get(key)
+        if isinstance(target, str) and (key in _ADDRESSES or not target.startswith("#")):
+            raise WardeinError(
+                f"refers to {target!r} ({key})", where=where, mend="write the schema itself, without an address"
+            )
+    for item in value.values():
         _check_arguments(item, where)
-    column = value.get("column")
-    if isinstance(column, dict) and "`" in str(column.get("name")):
-        raise WardeinError("a row condition names a column with a backtick", where=where, mend="rename the column")
-
-
-def _check_condition(condition: str, where: str) -> None:
-    """Let through comparisons of columns with constants and with each other, and the tests for missing values."""
-    refusal = WardeinError(
-        f"the row condition {condition[:80]!r} is more than a comparison of columns",
-        where=where,
-        mend="use comparisons with and, or, not, in, isnull() and notnull() only",
-    )
-    try:
-        tree = ast.parse(re.sub(r"`[^`\n]*`", "column", condition).strip(), mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise refusal from None
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _is_harmless(node)]
-    allowed = {*calls, *(node.func for node in calls)}
-    if any(not isinstance(node, _HARMLESS) and node not in allowed for node in ast.walk(tree)):
-        raise refusal
-
-
-def _is_harmless(call: ast.Call) -> bool:
-    """A test for missing values or membership, or the ``col("name")`` of Great Expectations' own grammar."""
-    if isinstance(call.func, ast.Attribute):
-        return call.func.attr in _HARMLESS_METHODS and isinstance(call.func.value, ast.Name | ast.Call)
-    return isinstance(call.func, ast.Name) and call.func.id == "col" and not call.keywords

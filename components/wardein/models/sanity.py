@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a model of harmless types could still do when it predicts, and what is therefore not let through.
+
+Every type on the list only builds data, but some take parameters that make them open files or call something, and
+some hand their indices unchecked to compiled code (:mod:`wardein.models.indices`). This walks all that a model is
+made of.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from wardein.models.allowlist import allowed
+from wardein.models.container import Refused
+
+_PLAIN_TYPES = (bool, int, float, complex, str, object)
+
+
+def make_safe(model: Any) -> None:
+    """Make sure that predicting with a model only computes, within its own memory and process.
+
+    ``n_jobs`` and ``verbose``, which change no prediction, are set to one process and to silence.
+
+    Raises:
+        Refused: If a parameter or an index of any part of the model would do more.
+    """
+    from sklearn.base import BaseEstimator
+
+    from wardein.models.indices import check_indices, check_widths
+
+    parts = list(_parts(model))
+    for part in parts:
+        if isinstance(part, BaseEstimator):
+            _check_parameters(part)
+    try:
+        for part in parts:
+            check_indices(part)
+        for part in parts:  # only now is it safe to let the parts compute
+            check_widths(part)
+    except Refused:
+        raise
+    except Exception as error:
+        raise Refused(
+            f"does not fit together ({type(error).__name__}: {' '.join(str(error).split())[:160]})",
+            "save it again with the scikit-learn version that is installed here",
+        ) from None
+
+
+def _check_parameters(estimator: Any) -> None:
+    name, state = type(estimator).__name__, vars(estimator)
+    if state.get("input", "content") != "content":
+        raise Refused(
+            f"has {name}(input={str(state['input'])[:40]!r}), which opens files when it predicts",
+            "fit it on the texts themselves, with input='content'",
+        )
+    if state.get("memory") is not None:
+        raise Refused(f"has {name}(memory=...), which writes files", "set memory=None before saving it")
+    for quiet, value in (("n_jobs", 1), ("verbose", 0)):
+        if quiet in state:
+            state[quiet] = value
+
+
+def _parts(model: Any) -> Iterator[Any]:
+    """Every object a model is made of, once.
+
+    Raises:
+        Refused: If one of them is something to call.
+    """
+    seen: set[int] = set()
+    waiting: list[tuple[str, str, Any]] = [("the model", "", model)]
+    while waiting:
+        owner, key, value = waiting.pop()
+        if id(value) in seen and not callable(value):
+            continue
+        if callable(value) and not _only_computes(key, value):
+            raise Refused(
+                f"gives {owner}.{key} something to call, {getattr(value, '__qualname__', type(value).__qualname__)}",
+                f"use one of the built-in choices for {key}, given by its name",
+            )
+        if id(value) not in seen:
+            seen.add(id(value))
+            yield value
+            waiting += [(part_owner, part_key, part) for part_owner, part_key, part in _held(owner, key, value)]
+
+
+def _only_computes(key: str, value: Any) -> bool:
+    """Whether something callable is a kernel or the like, numpy's arithmetic, or the data type it is said to be."""
+    import numpy as np
+
+    if isinstance(value, type):
+        return key.endswith("dtype") and (value in _PLAIN_TYPES or issubclass(value, np.generic))
+    kind = type(value)
+    return isinstance(value, np.ufunc) or f"{kind.__module__}.{kind.__qualname__}" in allowed()
+
+
+def _held(owner: str, key: str, value: Any) -> Iterator[tuple[str, str, Any]]:
+    import numpy as np
+
+    if isinstance(value, dict):
+        yield from ((owner, key, name) for name in value)
+        yield from ((owner, str(name)[:80] if not key else key, part) for name, part in value.items())
+    if isinstance(value, defaultdict) and value.default_factory not in (None, *_PLAIN_TYPES, list, dict, set):
+        yield owner, f"{key}.default_factory", value.default_factory
+    if isinstance(value, list | tuple | set | frozenset):
+        yield from ((owner, key, part) for part in value)
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        yield from ((owner, key, part) for part in value.ravel())
+    if not isinstance(value, type | np.ufunc):
+        yield from ((type(value).__name__, name, part) for name, part in getattr(value, "__dict__", {}).items())
