@@ -219,6 +219,38 @@ def test_an_output_that_cannot_be_written_is_found_out_first(option, path, artif
     assert path in ran.one_line
 
 
+@pytest.mark.parametrize("clash", ["input", "key", "each other", "inside an input", "a link to an input"])
+def test_no_output_takes_the_place_of_anything_else(clash, artifact, house, tmp_path, wardein) -> None:
+    sign = ["--artifact", artifact, "--signature", tmp_path / "s", "--signer", house.key("train")]
+    assert wardein("sign-artifact", *sign).code == 0
+    key = Path(house.key("check").removeprefix("file:"))
+    (tmp_path / "link").symlink_to(artifact)
+    evidence = {"input": artifact, "key": key, "each other": tmp_path / "x", "a link to an input": tmp_path / "link"}
+    target = evidence.get(clash, house.policy / "x")
+    before = {path: path.read_bytes() for path in (artifact, key)}
+    verify = ["verify-artifact", "--artifact", artifact if clash != "inside an input" else house.policy]
+    verify += ["--signature", tmp_path / "s", "--trust", house.trust, "--key", f"file:{key}", "--evidence", target]
+    ran = wardein(*verify, "--html", tmp_path / "x")
+    assert ran.code == 2
+    assert "would overwrite" in ran.one_line
+    assert {path: path.read_bytes() for path in before} == before
+    assert not (tmp_path / "x").exists()
+
+
+def test_unsigned_evidence_is_said_to_be(house, tmp_path, artifact, wardein) -> None:
+    sign = ["sign-artifact", "--artifact", artifact, "--signature", tmp_path / "s", "--signer", house.key("train")]
+    assert "is not signed" in wardein(*sign, "--evidence", tmp_path / "e").one_line
+    assert wardein(*sign, "--evidence", tmp_path / "e", "--key", house.key("check")).err == ""
+
+
+def test_show_reads_a_signature_and_refuses_anything_else_in_one_line(house, tmp_path, artifact, wardein) -> None:
+    sign = ["sign-artifact", "--artifact", artifact, "--signature", tmp_path / "s", "--signer", house.key("train")]
+    assert wardein(*sign).code == 0
+    assert "by train (train), verified" in wardein("show", tmp_path / "s", "--trust", house.trust).out
+    for other in (artifact, house.trust, house.policy / "policy.yaml"):
+        assert "is not evidence" in wardein("show", other).one_line
+
+
 def test_exit_zero_is_for_fail_only(house: House, tmp_path: Path, artifact: Path, wardein: Callable[..., Ran]) -> None:
     sign = ["--artifact", artifact, "--signature", tmp_path / "s", "--signer", house.key("train")]
     assert wardein("sign-artifact", *sign).code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,12 +13,12 @@ from typing import Any, NoReturn
 
 from wardein import __version__
 from wardein.errors import UsageError, WardeinError, printable
-from wardein.report import Report, Verdict
+from wardein.report import Report, Verdict, interval_text
 from wardein.spec import STEPS, Param, Step, load
 
 EXIT_PASSED, EXIT_FAILED, EXIT_ERROR = 0, 1, 2
 COMMANDS = {
-    "list": "List every step with its parameters.",
+    "list": "List every step; with --json, its parameters as well.",
     "init": "Make keys, a trust root and a baseline policy for trying out.",
     "show": "Show any evidence file in readable form.",
     "audit": "Verify the audit log of promotions, and print its head.",
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_step(name: str, argv: Sequence[str]) -> int:
     """Parse a step's options, run it, print the result, and return the exit code."""
-    from wardein.execute import Options, run
+    from wardein.execute import KEY_VARIABLE, Options, run
 
     step = load(name)
     options = vars(step_parser(step).parse_args(list(argv)))
@@ -65,6 +66,12 @@ def run_step(name: str, argv: Sequence[str]) -> int:
         print(json.dumps(wire.to_json(report), indent=2, ensure_ascii=False))
     else:
         print(summary(report))
+    if (
+        report.verdict is not Verdict.ERROR
+        and options["evidence"]
+        and not (options["key"] or os.environ.get(KEY_VARIABLE))
+    ):
+        print("wardein: the evidence is not signed, and no gate will count it; give --key", file=sys.stderr)
     if report.verdict is Verdict.ERROR:
         print(f"wardein: {step.command}: {report.reason}", file=sys.stderr)
     return exit_code(report, exit_zero=exit_zero)
@@ -82,7 +89,10 @@ def summary(report: Report) -> str:
     from wardein import wire
 
     lines = [f"{report.verdict}  {report.check}  {report.reason}"]
-    lines += [f"  not met  {c.label}: {c.note}" for c in report.criteria if not c.met]
+    asked = {(c.metric, c.slice) for c in report.criteria}
+    headline = [m for m in report.metrics if not m.slice or (m.name, m.slice) in asked][:12]
+    lines += [f"  measured {m.label}: {interval_text(m)}" for m in headline]
+    lines += [f"  not met  {c.label}: {c.note} (asked by the {c.source})" for c in report.criteria if not c.met]
     shown = sorted(report.findings, key=lambda f: f.severity.rank)[:10]
     lines += [f"  {f.severity:<8} {f.rule}  {f.location + '  ' if f.location else ''}{f.message}" for f in shown]
     if len(report.findings) > len(shown):

@@ -124,10 +124,16 @@ def show(path: Path, trust_file: Path | None) -> int:
         print(f"sha256:{digest_of(path)}  {path}")
         return 0
     from wardein.evidence.envelope import read_claims
+    from wardein.evidence.model_signing import MEDIA_TYPE, open_bundle
 
     trusted = _trust(trust_file)
+    if path.is_file() and MEDIA_TYPE.encode() in path.read_bytes()[:4096]:
+        print("\n".join(_statement_lines(1, open_bundle(path), trusted)))
+        return 0
     unreadable = 0
     for number, item in enumerate(read_claims(path), 1):
+        if isinstance(item, WardeinError) and number == 1:
+            raise WardeinError("is not evidence", where=str(path), mend="give the file of --evidence, or a signature")
         if isinstance(item, WardeinError):
             unreadable += 1
             print(f"line {number}: {item}")

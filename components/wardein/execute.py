@@ -70,6 +70,7 @@ def run(step: Step, arguments: Mapping[str, Any], options: Options) -> Report:
             files.check_writable(output)
     if options.html is not None:
         page.check_installed()
+    _check_apart(step, arguments, options)
     signer = _signer(options.key) if options.evidence is not None else None
     started = datetime.now(UTC)
     report = _guarded(step, dict(arguments), options)
@@ -81,6 +82,34 @@ def run(step: Step, arguments: Mapping[str, Any], options: Options) -> Report:
     return report
 
 
+def _check_apart(step: Step, arguments: Mapping[str, Any], options: Options) -> None:
+    """No output may take the place of an input, of the key, or of another output."""
+    taken: dict[Path, str] = {}
+    for uri, name in (
+        (options.key, "--key"),
+        *((arguments.get(p.name), p.flag) for p in step.params if p.artifact == "Key"),
+    ):
+        scheme, colon, rest = str(uri or "").partition(":")
+        if uri and (not colon or scheme in ("file", "file2")):
+            taken[Path(rest if colon else scheme).resolve()] = name
+    for param in step.params:
+        value = arguments.get(param.name)
+        if param.artifact not in ("", "Key") and value not in (None, ""):
+            taken |= {Path(item).resolve(): param.flag for item in (value if isinstance(value, list) else [value])}
+    outputs = [(options.evidence, "--evidence"), (options.html, "--html")]
+    outputs += [(arguments.get(p.name), p.flag) for p in step.params if p.output == "File"]
+    for path, name in outputs:
+        if path is None:
+            continue
+        target = Path(path).resolve()
+        clash = next((other for item, other in taken.items() if target == item or item in target.parents), "")
+        if clash:
+            raise UsageError(
+                f"would overwrite, or lie inside, what {clash} names", where=name, mend="name another file"
+            )
+        taken[target] = name
+
+
 def _guarded(step: Step, arguments: dict[str, Any], options: Options) -> Report:
     identity: dict[str, Any] = {
         "check": step.name,
@@ -88,13 +117,15 @@ def _guarded(step: Step, arguments: dict[str, Any], options: Options) -> Report:
         "parameters": {p.name: _plain(arguments.get(p.name, p.default)) for p in step.params if p.is_setting},
     }
     originals: dict[str, str] = {}
+    if step.has("nonce") and not arguments.get("nonce") and options.run_id:
+        arguments["nonce"] = options.run_id  # who binds a decision to a run means the evidence as well
     try:
         _check_arguments(step, arguments)
         with tempfile.TemporaryDirectory(prefix="wardein-") as private, _time_limit(options.time_limit):
             bound, inputs = _take_in(step, arguments, Path(private), originals)
             identity["subject"] = tuple(Subject(i.name, i.digest) for i in inputs if i.name == step.subject.name)
             identity["inputs"] = inputs
-            outputs = _redirect_outputs(step, bound, Path(private), originals)
+            outputs = _redirect_outputs(step, bound, Path(private))
             report = step.function(**bound)
             for written, target in outputs:
                 if written.exists():
@@ -176,23 +207,13 @@ def _with_original_names(text: str, originals: Mapping[str, str]) -> str:
     return text
 
 
-def _check_beside(target: Path, param: Param, originals: Mapping[str, str]) -> None:
-    for original in map(Path, originals.values()):
-        if original.is_dir() and target.absolute().is_relative_to(original.absolute()):
-            mend = "put it beside the folder"
-            raise UsageError(f"lies inside {original}, and would be part of it", where=param.flag, mend=mend)
-
-
-def _redirect_outputs(
-    step: Step, bound: dict[str, Any], private: Path, originals: Mapping[str, str]
-) -> list[tuple[Path, Path]]:
+def _redirect_outputs(step: Step, bound: dict[str, Any], private: Path) -> list[tuple[Path, Path]]:
     """Let the step write its files in the private folder; they are delivered only if it succeeds."""
     pending = []
     for param in step.params:
         if param.output == "File" and bound.get(param.name) is not None:
             target = Path(bound[param.name])
             files.check_writable(target)
-            _check_beside(target, param, originals)
             bound[param.name] = private / f"{param.name}.out"
             pending.append((bound[param.name], target))
     return pending

@@ -19,6 +19,9 @@ from wardein.subject import Subject
 CHECK_RESULT = "urn:wardein:check-result:1"
 VSA = "https://slsa.dev/verification_summary/v1"
 
+# More examples than this are not a size that anybody would collect to settle a threshold.
+MOST_EXAMPLES = 10_000_000
+
 Comparator = Literal[">=", "<="]
 Bound = Literal["point", "ci_low", "ci_high"]
 
@@ -122,7 +125,9 @@ class Criterion:
         """Recompute ``met`` and ``note`` from the metrics alone."""
         matching = [m for m in metrics if (m.name, m.slice) == (self.metric, self.slice)]
         if len(matching) != 1:
-            return replace(self, met=False, note="not measured" if not matching else "measured more than once")
+            others = ", ".join(m.label for m in metrics if m.name == self.metric)[:200]
+            absent = f"not measured; measured: {others}" if others else "not measured"
+            return replace(self, met=False, note="measured more than once" if matching else absent)
         metric = matching[0]
         if metric.n < self.min_n:
             return replace(self, met=False, note=f"only {metric.n} examples, {self.min_n} required")
@@ -135,14 +140,14 @@ class Criterion:
         }
         met = self._holds(counted[self.bound])
         if met:
-            return replace(self, met=True, note="")
+            return replace(self, met=True, note=f"is {interval_text(metric)}")
         if self.bound != "point" and metric.ci and (self._holds(metric.ci.low) or self._holds(metric.ci.high)):
             return replace(
                 self,
                 met=False,
-                note=f"inconclusive: {_interval_text(metric)} spans {self.threshold:g}{self._decisive(metric)}",
+                note=f"inconclusive: {interval_text(metric)} spans {self.threshold:g}{self._decisive(metric)}",
             )
-        return replace(self, met=False, note=f"is {_interval_text(metric)}")
+        return replace(self, met=False, note=f"is {interval_text(metric)}")
 
     def looser_than(self, other: Criterion) -> bool:
         """Whether this criterion lets something through that ``other``, on the same metric, stops."""
@@ -165,7 +170,10 @@ class Criterion:
         if metric.ci is None or gap == 0:
             return "; no sample size would decide, the estimate is the threshold"
         half = max(metric.ci.high - metric.value, metric.value - metric.ci.low)
-        return f"; about {math.ceil(metric.n * (half / gap) ** 2)} examples would decide (n={metric.n})"
+        needed = metric.n * (half / gap) ** 2
+        if needed > MOST_EXAMPLES:
+            return f"; no realistic number of examples would decide (n={metric.n})"
+        return f"; about {math.ceil(needed)} examples would decide (n={metric.n})"
 
 
 @dataclass(frozen=True)
@@ -352,9 +360,10 @@ def could_not_look(reason: str) -> Report:
     )
 
 
-def _interval_text(metric: Metric) -> str:
+def interval_text(metric: Metric) -> str:
+    """A metric's value with its interval, as people read it; counts in full."""
     if metric.ci is None:
-        return f"{metric.value:.4g}"
+        return str(int(metric.value)) if metric.value == int(metric.value) else f"{metric.value:.4g}"
     return f"{metric.value:.4g} [{metric.ci.low:.4g}, {metric.ci.high:.4g}]"
 
 

@@ -28,7 +28,7 @@ _LONGEST_SHOWN = 64
 # Marks that turn the direction of the text around them, in a terminal as well.
 _TURNING = ("LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI")
 # The header of a CSV table with one column, which has no delimiter by which to know it from any other text.
-_ONLY_NAME = re.compile(r"[^\W\d][\w .-]{0,63}")
+_ONLY_NAME = re.compile(r"\w[\w .-]{0,63}")
 # What pandas calls the numbering of a frame's rows when it stores it beside the columns.
 _ROW_NUMBERS = re.compile(r"__index_level_\d+__")
 
@@ -226,7 +226,9 @@ def _check_names(names: list[str], path: Path) -> None:
             for c in name
         ):
             raise WardeinError(
-                f"the name of column {number} holds a control character", where=str(path), mend="rename the column"
+                f"the name of column {number} holds a control character",
+                where=str(path),
+                mend="rename the column, or close every quote",
             )
     doubled = sorted(name for name, times in Counter(names).items() if times > 1)
     if doubled:

@@ -15,6 +15,7 @@ import pytest
 from demo.world import LABEL
 from tests.conformance.world import Ready
 from wardein import spec, wire
+from wardein.airflow import GateOperator
 from wardein.evidence.envelope import read_claims
 from wardein.evidence.statement import read
 
@@ -89,6 +90,7 @@ def endings(home: Path, ready: Ready, tmp_path_factory: pytest.TempPathFactory) 
         ("errs", "failed", 2, "ERROR"),
         ("errs_for_a_gate_too", "failed", 2, "ERROR"),
         ("is_misused", "failed", 1, None),
+        ("makes_its_folder", "success", 1, "PASS"),
         ("has_no_program", "failed", 2, None),
         ("lies_by_its_exit_code", "failed", 2, None),
         ("is_mapped[0]", "success", 1, "PASS"),
@@ -156,6 +158,16 @@ def test_the_dag_stops_an_unfair_model_at_the_gate(home: Path, ready: Ready, tmp
     assert states["promote"][0] == "upstream_failed"
     assert ended["tasks"]["gate"]["xcom"]["verdict"] == "FAIL"
     assert not (folder / "served").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "error"),
+    [({"fail_on": "verdit"}, ValueError), ({"fail_on": "never"}, ValueError), ({"command": "wardein"}, TypeError)],
+)
+def test_a_misspelt_option_is_refused_when_the_dag_is_read(changed: dict[str, Any], error: type[Exception]) -> None:
+    """A gate whose fail_on is misspelt must not turn a FAIL green."""
+    with pytest.raises(error):
+        GateOperator(task_id="g", model="/m", claims=["/c"], trust="/t", policy="/p", evidence="/e.jsonl", **changed)
 
 
 def test_provider_is_listed(home: Path) -> None:

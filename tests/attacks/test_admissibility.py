@@ -101,6 +101,18 @@ def test_attack(attack: Attack, siege: Siege, monkeypatch: pytest.MonkeyPatch) -
     assert_stopped_by_its_step(attack, siege, monkeypatch)
 
 
+def test_a_decision_that_is_bound_to_a_run_counts_evidence_of_that_run_only(siege: Siege) -> None:
+    """--run-id on the gate means what it means on the checks."""
+    siege.nonce = ""
+    replay(siege)
+    assert siege.gate().code == 0
+    paths = siege.write()
+    claims = [part for path in paths for part in ("--claims", path)]
+    shown = [part for name, value in siege.shown.items() for part in (f"--{name}", value)]
+    rules = ["--trust", siege.house.trust, "--policy", siege.house.policy, "--json"]
+    assert deny_rules(siege.run_gate("gate", *shown, *claims, *rules, "--run-id", "run-1")) == {"gate/other-run"}
+
+
 @pytest.mark.parametrize("check", ["validate_data", "evaluate_fairness", "scan_image", "verify_artifact"])
 def test_missing_evidence_denies(check: str, siege: Siege) -> None:
     del siege.reports[check]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import http.server
@@ -21,6 +22,7 @@ import pytest
 from demo import images
 from tests.conftest import Ran
 from wardein.errors import WardeinError
+from wardein.images import copy as imagecopy
 from wardein.report import Severity
 from wardein.tools import bbolt, trivy, trivydb
 from wardein.tools.trivydb import Advisory
@@ -369,6 +371,72 @@ def test_python_metadata_that_cannot_be_read(scan: Scan, content: bytes) -> None
     ran = scan([images.base_layer(), python("other"), images.tar({path: content})])
     assert ran.code == 2
     assert path in ran.one_line
+
+
+NPM = Advisory("CVE-4", "lodash", "npm", Severity.CRITICAL, ("<4.17.12",), ("4.17.12",), "planted")
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("usr/lib/python3.12/site-packages/pillow-8.0.0.dist-info/METADATA", b"Metadata-Version 2.1\nNam pillow\n"),
+        ("app/node_modules/lodash/package.json", b'{"name":"lodash","version":"4.17.0",}'),
+        ("app/node_modules/@scope/x/package.json", b'{"name":"@scope/x"}'),
+    ],
+)
+def test_metadata_that_trivy_drops_in_silence(
+    wardein: Callable[..., Ran], tmp_path: Path, path: str, content: bytes
+) -> None:
+    data = database(tmp_path / "data", [*ADVISORIES, NPM])
+    good = images.tar({"app/node_modules/other/package.json": b'{"name":"other","version":"1.0.0"}'})
+    images.write_layout(tmp_path / "image", [images.base_layer(), python("other"), good, images.tar({path: content})])
+    ran = run_on(wardein, tmp_path / "image", data=data)
+    assert ran.code == 2
+    assert f"not examined: {path}" in ran.one_line
+
+
+def test_node_package_is_looked_up(wardein: Callable[..., Ran], tmp_path: Path) -> None:
+    data = database(tmp_path / "data", [*ADVISORIES, NPM])
+    old = images.tar({"app/node_modules/lodash/package.json": b'{"name":"lodash","version":"4.17.0"}'})
+    images.write_layout(tmp_path / "image", [images.base_layer(), old])
+    assert rules(run_on(wardein, tmp_path / "image", data=data)) == [("CVE-4", "critical", "lodash@4.17.0")]
+
+
+def test_metadata_of_a_package_of_the_distribution(wardein: Callable[..., Ran], tmp_path: Path) -> None:
+    """Alpine's pip: trivy lists it as the package of the distribution that it is, and not once more for Python."""
+    data = database(tmp_path / "data", [*ADVISORIES, Advisory("CVE-3", "musl", "alpine 3.22", Severity.LOW)])
+    root = "usr/lib/python3.12/site-packages"
+    owned = f"P:py3-pip\nV:24.3-r0\nA:x86_64\nL:MIT\no:py3-pip\nF:{root}/pip-24.3.dist-info\nR:METADATA\n\n"
+    alpine = {
+        "etc/alpine-release": b"3.22.1\n",
+        "etc/os-release": b"ID=alpine\nVERSION_ID=3.22.1\n",
+        "lib/apk/db/installed": owned.encode(),
+    }
+    images.write_layout(tmp_path / "image", [images.tar(alpine | images.python_package("pip", "24.3", root=root))])
+    ran = run_on(wardein, tmp_path / "image", data=data)
+    assert (ran.code, ran.err) == (0, "")
+
+
+def test_image_that_is_another_while_it_is_scanned(
+    wardein: Callable[..., Ran], tmp_path: Path, advisories: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bad when it is identified before and after, clean when it is read: evidence would name the bad one."""
+    file = images.write_docker_archive(tmp_path / "image.tar", [images.base_layer(), python(version="9.0.0")])
+    bad = file.read_bytes()
+
+    @contextlib.contextmanager
+    def exchanged(image: str) -> Iterator[imagecopy.VerifiedImage]:
+        images.write_docker_archive(file, [images.base_layer(), python()])
+        try:
+            with imagecopy.verified_copy(image) as copy:
+                yield copy
+        finally:
+            file.write_bytes(bad)
+
+    monkeypatch.setattr("wardein.checks.scan_image.verified_copy", exchanged)
+    ran = run_on(wardein, file, data=advisories)
+    assert ran.code == 2
+    assert "was changed while it was examined" in ran.one_line
 
 
 def test_python_metadata_that_a_later_layer_removed(scan: Scan) -> None:

@@ -13,6 +13,7 @@ import pytest
 from wardein import wire
 from wardein.cli import main
 from wardein.report import Report
+from wardein.suites.condition import rewrite
 from wardein.suites.outcome import without_values
 from wardein.suites.suite import parse
 
@@ -330,6 +331,39 @@ def test_a_row_condition_is_honoured(check):
     assert check(frame, suite=[expect(kind, row_condition=structured, column="label", value_set=[1])])[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("condition", "query"),
+    [
+        ("age > 30", "(age > 30)"),
+        ("18 <= age < 30", "((18 <= age) and (age < 30))"),
+        ("age > 30 & income < 5", "((age > 30) and (income < 5))"),  # as pandas binds it, and Python does not
+        ("(age > 30) | ~(job == 'a & b')", "((age > 30) or (not (job == 'a & b')))"),
+        ("not member and job in ('x', \"it's\")", "((not member) and (job in ['x', \"it's\"]))"),
+        ("note.isna() or age.isin([-1, 2])", "(note.isnull() or (age in [-1, 2]))"),
+        ("income / 12 > age * 2 + 1", "((income / 12) > ((age * 2) + 1))"),
+        ('col("age").notNull()', "age.notnull()"),
+        ({"type": "pass_through", "pass_through_filter": "age > -1"}, "(age > (-1))"),
+        ({"type": "nullity", "column": {"name": "note"}, "is_null": False}, "note.notnull()"),
+        (
+            {
+                "type": "or",
+                "conditions": [
+                    {"type": "comparison", "column": {"name": "age"}, "operator": "NOT_IN", "parameter": [1, 2]},
+                    {"type": "comparison", "column": {"name": "job"}, "operator": "==", "parameter": "x' or 'y"},
+                ],
+            },
+            "((age not in [1, 2]) or (job == \"x' or 'y\"))",
+        ),
+    ],
+)
+def test_conditions_are_written_anew(condition, query):
+    frame = people()
+    assert rewrite(condition, "pandas", "--suite") == query
+    assert 0 <= len(frame.query(query)) <= len(frame)
+    if isinstance(condition, str) and "col(" not in condition:
+        assert frame.query(condition).index.tolist() == frame.query(query).index.tolist()
+
+
 # Suites that are none
 
 
@@ -375,8 +409,29 @@ BAD_SUITES = {
     "a condition that is no expression": (age_where("age = 1"), "more than a comparison"),
     "a backtick in a condition's column": (
         age_where({"type": "comparison", "column": {"name": "age` or `age"}, "operator": ">", "parameter": 1}),
-        "backtick",
+        "no identifier",
     ),
+    "a condition that is hidden between backticks in texts": (
+        age_where("age > 0 or job == '`' or @pd.io.common.os.system('touch ran') or job == '`'"), "backticks",
+    ),
+    "a condition that is hidden between backticks of an object": (
+        age_where({"type": "comparison", "column": {"name": "job"}, "operator": "==", "parameter": "` or @x"}),
+        "a backtick",
+    ),
+    "a condition on a column that is no identifier": (age_where("`monthly income` > 0"), "no identifier"),
+    "a condition with a variable": (age_where("age > @x"), "the character @"),
+    "a condition over two lines": (age_where("age > 0\n or age < 1"), "cannot be printed"),
+    "a condition that fills the memory": (age_where("age > 9 ** 9 ** 9 ** 9"), "more than a comparison"),
+    "a condition that repeats a text": (age_where("job == 'a' * 9999999999"), "arithmetic with a text"),
+    "a condition with an attribute": (age_where("age.__class__ == 1"), "more than a comparison"),
+    "a condition in a list of calls": (age_where("age in [f()]"), "more than a comparison"),
+    "a condition that formats": (age_where("job == f'{age}'"), "more than a comparison"),
+    "a condition that is deep": (age_where("not " * 200 + "age"), "nested too deep"),
+    "a condition of another language": (age(row_condition="age > 0", condition_parser="spark"), "condition_parser"),
+    "a condition of an unknown type": (age_where({"type": "other"}), "more than a comparison"),
+    "a condition that is a list": (age_where(["age > 0"]), "more than a comparison"),
+    "a schema that is fetched at run time": (age(json_schema={"$dynamicRef": "file:///etc/hostname"}), "refers to"),
+    "a schema with an address": (age(json_schema={"$id": "file:///etc/x", "$ref": "#a"}), "refers to"),
 }  # fmt: skip
 
 
@@ -453,6 +508,20 @@ def test_a_given_suite_is_written_out_as_it_was_given(check, tmp_path):
     code, _ = check(people(), "--write-suite", tmp_path / "out.json", suite=[BETWEEN])
     assert code == 0
     assert json.loads((tmp_path / "out.json").read_text())["expectations"][0]["type"] == BETWEEN["type"]
+
+
+def test_a_file_that_is_no_suite_is_not_copied(check, tmp_path):
+    secret, target = tmp_path / "secret", tmp_path / "out.json"
+    for content in (b"DB_PASSWORD=hunter2\n", b'{"password": "hunter2"}'):
+        secret.write_bytes(content)
+        code, report = check(people(), "--suite", secret, "--write-suite", target)
+        assert code == 2
+        assert "hunter2" not in report.reason
+        assert not target.exists()
+    text = json.dumps({"name": "s", "expectations": [BETWEEN]}) + " " * 5000
+    assert check(people(), "--write-suite", target, suite=text.encode())[0] == 0
+    assert json.loads(target.read_bytes()) == json.loads(text)
+    assert b" " * 100 not in target.read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -590,6 +659,30 @@ def test_the_library_logs_nothing_whatever_the_host_logs(check, reference, caplo
     caplog.set_level("DEBUG")
     check(people(), "--reference", reference)
     assert [record.name for record in caplog.records if record.name.startswith("great_expectations")] == []
+
+
+def test_long_names_are_cut_in_reports(check, tmp_path):
+    first, second = "x" * 80 + "1", "x" * 80 + "2"
+    frame = pd.DataFrame({first: [1, None, 3], second: [1, 2, 3]})
+    code, report = check(frame, suite=[expect("expect_column_values_to_not_be_null", column=first), BETWEEN])
+    assert code == 2
+    assert first not in str(wire.to_json(report)["findings"]) + str(report.metrics) + report.reason
+    assert len({metric.label for metric in report.metrics}) == len(report.metrics)
+    assert max(len(finding.location) for finding in report.findings) == 64
+
+
+def test_the_first_line_of_a_file_that_is_no_table_is_in_no_report(check, reference, tmp_path):
+    """A text of one word a line cannot be told from a table of one column; no report says what its first line is."""
+    word = tmp_path / "word"
+    word.write_text("hunter2\nanother\n")
+    for arguments in (("--reference", word), ("--reference", reference)):
+        code, report = check(word, *arguments)
+        assert "hunter2" not in json.dumps(wire.to_json(report)), arguments
+    word.write_text("DB_PASSWORD=hunter2\nDB_HOST=db\n")
+    code, report = check(word, "--reference", word)
+    assert code == 2
+    assert "does not look like a table" in report.reason
+    assert "hunter2" not in json.dumps(wire.to_json(report))
 
 
 def test_a_wide_table_measures_its_worst_columns(check, tmp_path):

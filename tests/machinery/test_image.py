@@ -345,15 +345,161 @@ def test_member_that_is_no_file(tmp_path: Path, kind: bytes) -> None:
     refuse(tmp_path / "image.tar", "is a link or a special file")
 
 
-@pytest.mark.parametrize("name", ["1/layer.tar", "./1/layer.tar", "0/../1/layer.tar"])
-def test_member_that_appears_twice(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("1/layer.tar", "appears twice"),
+        ("./1/layer.tar", "appears twice"),
+        ("0/../1/layer.tar", "take for different files"),
+        ("/manifest.json", "take for different files"),
+        (".//manifest.json", "take for different files"),
+        ("././manifest.json", "take for different files"),
+        ("../manifest.json", "take for different files"),
+        ("1//layer.tar", "take for different files"),
+    ],
+)
+def test_member_that_appears_twice(tmp_path: Path, name: str, says: str) -> None:
     out = io.BytesIO(images.tar(images.docker_archive(LAYERS)))
     with tarfile.open(fileobj=out, mode="a") as tar:
         member = tarfile.TarInfo(name)
         member.size = len(LOWER)
         tar.addfile(member, io.BytesIO(LOWER))
     (tmp_path / "image.tar").write_bytes(out.getvalue())
+    refuse(tmp_path / "image.tar", says)
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.DIRTYPE])
+def test_link_or_folder_that_has_the_name_of_a_file(tmp_path: Path, kind: bytes) -> None:
+    out = io.BytesIO(images.tar(images.docker_archive(LAYERS) | {"oci-layout": b"{}"}))
+    with tarfile.open(fileobj=out, mode="a") as tar:
+        member = tarfile.TarInfo("oci-layout")
+        member.type, member.linkname = kind, "manifest.json"
+        tar.addfile(member)
+    (tmp_path / "image.tar").write_bytes(out.getvalue())
     refuse(tmp_path / "image.tar", "appears twice")
+
+
+def test_archive_made_of_a_folder_is_read(layout: Path, tmp_path: Path) -> None:
+    """tar calls the members ./index.json and so on, and adds the folders."""
+    with tarfile.open(tmp_path / "image.tar", "w") as tar:
+        tar.add(layout, arcname=".")
+    assert look(tmp_path / "image.tar").diff_ids == tuple(map(images.sha256, LAYERS))
+
+
+# Archives with two descriptions: manifest.json, which docker reads, and index.json, which podman reads
+
+
+def two_views(tmp_path: Path, docker: list[bytes], oci: list[bytes]) -> dict[str, bytes]:
+    """An archive as newer versions of docker save it, whose two descriptions can be of two images."""
+    folders = tmp_path / "docker", tmp_path / "oci"
+    members: dict[str, bytes] = {}
+    manifests = []
+    for folder, layers in zip(folders, (docker, oci), strict=True):
+        images.write_layout(folder, layers)
+        members |= {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+        index = json.loads((folder / "index.json").read_text())
+        manifests.append(json.loads(members[f"blobs/sha256/{index['manifests'][0]['digest'][7:]}"]))
+    path = "blobs/sha256/{}".format
+    entry = {
+        "Config": path(manifests[0]["config"]["digest"][7:]),
+        "Layers": [path(layer["digest"][7:]) for layer in manifests[0]["layers"]],
+    }
+    return members | {"manifest.json": json.dumps([entry]).encode()}
+
+
+def nest(members: dict[str, bytes], *more: dict[str, Any]) -> None:
+    """Put an index of platforms between index.json and the manifest, as docker with containerd does."""
+    index = json.loads(members["index.json"])
+    inner = json.dumps({"schemaVersion": 2, "manifests": [*index["manifests"], *more]}).encode()
+    digest = images.sha256(inner)
+    members[f"blobs/sha256/{digest[7:]}"] = inner
+    members["index.json"] = json.dumps({"manifests": [{"digest": digest, "mediaType": images.INDEX_TYPE}]}).encode()
+
+
+ABSENT = {"digest": "sha256:" + "0" * 64, "platform": {"os": "linux", "architecture": "arm64"}}
+
+
+def test_two_descriptions_of_one_image(tmp_path: Path) -> None:
+    members = two_views(tmp_path, LAYERS, LAYERS)
+    assert look(archive(tmp_path / "image.tar", members)).diff_ids == tuple(map(images.sha256, LAYERS))
+    origin = json.dumps({"config": {"digest": ABSENT["digest"]}, "layers": []}).encode()
+    members[f"blobs/sha256/{images.sha256(origin)[7:]}"] = origin
+    nobody = {"os": "unknown", "architecture": "unknown"}
+    nest(members, ABSENT, {"digest": images.sha256(origin), "platform": nobody})
+    assert look(archive(tmp_path / "image.tar", members)).diff_ids == tuple(map(images.sha256, LAYERS))
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("other", [[LOWER], [UPPER, LOWER], [LOWER, images.tar({"a": b"b"})]])
+def test_two_descriptions_of_two_images(tmp_path: Path, other: list[bytes], nested: bool) -> None:
+    members = two_views(tmp_path, LAYERS, other)
+    if nested:
+        nest(members, ABSENT)
+    refuse(archive(tmp_path / "image.tar", members), "manifest.json and index.json: describe two images")
+
+
+def test_second_description_that_leads_to_other_bytes(tmp_path: Path) -> None:
+    """Whoever trusts the names of the blobs reads another layer than manifest.json names."""
+    members = two_views(tmp_path, LAYERS, LAYERS)
+    entry = json.loads(members["manifest.json"])
+    blob = entry[0]["Layers"][1]
+    members |= {"1/layer.tar": members[blob], blob: gzip.compress(LOWER)}
+    entry[0]["Layers"][1] = "1/layer.tar"
+    members["manifest.json"] = json.dumps(entry).encode()
+    refuse(archive(tmp_path / "image.tar", members), "a blob of index.json: is not what its digest says")
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_second_description_that_is_not_what_its_digest_says(tmp_path: Path, nested: bool) -> None:
+    members = two_views(tmp_path, LAYERS, LAYERS)
+    if nested:
+        nest(members)
+    name = f"blobs/sha256/{json.loads(members['index.json'])['manifests'][0]['digest'][7:]}"
+    members[name] += b" "
+    refuse(archive(tmp_path / "image.tar", members), "is not what its digest says")
+
+
+def test_second_description_that_leads_nowhere(tmp_path: Path) -> None:
+    members = images.docker_archive(LAYERS) | {"index.json": json.dumps({"manifests": [ABSENT]}).encode()}
+    refuse(archive(tmp_path / "image.tar", members), "is missing from the archive")
+    inner = json.dumps({"manifests": [ABSENT]}).encode()
+    members[f"blobs/sha256/{images.sha256(inner)[7:]}"] = inner
+    members["index.json"] = json.dumps({"manifests": [{"digest": images.sha256(inner)}]}).encode()
+    refuse(archive(tmp_path / "image.tar", members), "leads to no image")
+
+
+# The image that was identified is the image that is copied
+
+
+def test_archive_that_was_exchanged_after_it_was_identified(tmp_path: Path) -> None:
+    file = images.write_docker_archive(tmp_path / "image.tar", LAYERS)
+    identify(str(file))
+    images.write_docker_archive(file, [LOWER])
+    refuse(file, "was changed while it was examined")
+    assert look(file).digest == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_layout_that_was_exchanged_after_it_was_identified(tmp_path: Path) -> None:
+    identified = images.write_layout(tmp_path / "layout", LAYERS)
+    identify(str(tmp_path / "layout"))
+    images.write_layout(tmp_path / "layout", [LOWER])
+    # The blobs of the first image are still there, and are what is copied.
+    copy = look(tmp_path / "layout")
+    assert f"sha256:{copy.digest}" == identified
+    assert len(copy.diff_ids) == 2
+
+
+def test_archive_that_is_exchanged_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither by another file nor by other bytes in the same one: layers come from the copy."""
+    file = images.write_docker_archive(tmp_path / "image.tar", LAYERS)
+    members = imagecopy._members
+
+    def exchanging(opened: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
+        file.write_bytes(b"\0" * file.stat().st_size)
+        return members(opened)
+
+    monkeypatch.setattr(imagecopy, "_members", exchanging)
+    assert look(file).diff_ids == tuple(map(images.sha256, LAYERS))
 
 
 @pytest.mark.parametrize("content", [b"text", b"\0" * 10240, b"PK\x03\x04" + b"\0" * 600, b"\x1f\x8b junk"])
@@ -417,6 +563,9 @@ def records(*layers: dict[str, bytes]) -> dict[str, frozenset[str]]:
         ([{}, {**METADATA, "site/.wh..wh..opq": b""}], True),
         ([METADATA, {".wh.site": b""}, METADATA], True),
         ([{"usr/lib/python3/dist-packages/a.dist-info/METADATA": b""}], False),
+        ([{"usr/lib/python3.12/site-packages/a.dist-info/METADATA": b""}], True),
+        ([{"usr/lib64/python3.9/site-packages/a.dist-info/METADATA": b""}], True),
+        ([{"usr/lib/python3/dist-packages-2/a.dist-info/METADATA": b""}], True),
     ],
 )
 def test_whiteouts(layers: list[dict[str, bytes]], left: bool) -> None:
@@ -430,6 +579,10 @@ def test_kinds_of_records() -> None:
             "var/lib/dpkg/status.d/base": b"",
             "opt/c/conda-meta/x.json": b"",
             "conda-meta": b"",
+            "app/node_modules/a/package.json": b"",
+            "node_modules/@scope/b/package.json": b"",
+            "app/node_modules/a/dist/esm/package.json": b"",  # no package, but settings of a folder
+            "app/package.json": b"",
         }
         | {"a.egg-info/PKG-INFO": b"", "METADATA": b"", "x.dist-info/RECORD": b"", "var/lib/rpm/rpmdb.sqlite": b""}
     )
@@ -437,4 +590,5 @@ def test_kinds_of_records() -> None:
         "os": {"lib/apk/db/installed", "var/lib/dpkg/status.d/base", "var/lib/rpm/rpmdb.sqlite"},
         "conda": {"opt/c/conda-meta/x.json"},
         "python": {"a.egg-info/PKG-INFO"},
+        "node": {"app/node_modules/a/package.json", "node_modules/@scope/b/package.json"},
     }

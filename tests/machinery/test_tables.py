@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wardein.errors import WardeinError
-from wardein.tables import labels_of, read_table, require_columns
+from wardein.tables import labels_of, read_table, require_columns, shown
 
 SLOWLY = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -85,12 +85,15 @@ def test_row_numbers_of_pandas_are_no_column_and_a_named_index_is(tmp_path):
 
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"))
-NAME = TEXT.filter(str.strip)
+NAME = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Zl", "Zp"])).filter(str.strip)
+NAMES = st.lists(NAME, min_size=2, max_size=4, unique=True) | st.lists(
+    st.from_regex(r"\A[a-zA-Z0-9_][\w .-]{0,9}\Z"), min_size=1, max_size=1
+)
 
 
 @SLOWLY
 @given(
-    st.lists(NAME, min_size=1, max_size=4, unique=True),
+    NAMES,
     st.lists(st.lists(TEXT, min_size=4, max_size=4), min_size=1, max_size=5),
 )
 def test_whatever_pandas_writes_is_read_with_all_its_rows(tmp_path, names, rows):
@@ -113,6 +116,10 @@ def test_whatever_pandas_writes_is_read_with_all_its_rows(tmp_path, names, rows)
         (b",a\n0,1\n", "a column has no name"),
         (b"a, \n0,1\n", "a column has no name"),
         (b"a,b,a\n1,2,3\n", "'a' appears more than once"),
+        (b"a,\x1b]0;x\x07\n1,2\n", "the name of column 2 holds a control character"),
+        (b'a,"b\nc"\n1,2\n', "control character"),
+        ("a,\u202egnp.exe\n1,2\n".encode(), "control character"),
+        ("a,b\u2028c\n1,2\n".encode(), "control character"),
         (b"a,b\n1,2\n3\n", "row 3 has 1 fields, the header has 2"),
         (b"a,b\n1\n2,3\n", "row 2 has 1 fields"),
         (b"a,b\n1,2\n3,4,5\n", "row 3 has 3 fields"),
@@ -143,6 +150,47 @@ def test_what_is_no_table_is_refused_in_one_line(table, content, said):
 def test_a_short_row_is_found_without_telling_its_content(table):
     assert "SECRET" not in refusal(table, "a,b\nSECRET\n")
     assert "SECRET" not in refusal(table, "a,b\nSECRET,SECRET,SECRET\n")
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "DB_PASSWORD=SECRET",
+        "root:SECRET:0:0:root:/root:/bin/bash",
+        "-----BEGIN SECRET PRIVATE KEY-----",
+        "{SECRET",
+        "SECRET" * 11,
+    ],
+)
+def test_a_text_that_is_no_table_does_not_tell_its_first_line(table, first):
+    """Reports hold column names, so the first line of any file that is given as data would be in signed evidence."""
+    message = refusal(table, f"{first}\nDB_HOST=db\n")
+    assert "does not look like a table" in message
+    assert "SECRET" not in message
+
+
+@pytest.mark.parametrize("name", ["price", "petal width", "x_1", "größe", "a-b.c"])
+def test_one_column_with_a_plain_name_is_a_table(table, name):
+    assert list(table(f"{name}\n1\n2\n").columns) == [name]
+
+
+def test_the_name_of_an_only_column_is_in_no_error(table):
+    with pytest.raises(WardeinError, match="has no column 'y'; it has one column, of another name"):
+        require_columns(table("hunter2\n1\n"), ["y"], "--data")
+
+
+def test_control_characters_in_the_names_of_parquet(tmp_path):
+    pd.DataFrame({"a": [1], "b\x1b[2J": [2]}).to_parquet(tmp_path / "t")
+    with pytest.raises(WardeinError, match="name of column 2 holds a control character"):
+        read_table(tmp_path / "t")
+
+
+def test_long_names_are_cut_and_stay_two():
+    names = ["x" * 64, "x" * 65, "x" * 66]
+    cut = [shown(name) for name in names]
+    assert cut[0] == names[0]
+    assert len(set(cut)) == 3
+    assert {len(name) for name in cut} == {64}
 
 
 def test_a_missing_file_and_a_folder(tmp_path):

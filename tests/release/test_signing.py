@@ -163,7 +163,7 @@ def test_a_signature_inside_the_artifact_is_refused(house, tmp_path, wardein) ->
     sign = ["--artifact", model, "--signature", model / "sig", "--signer", house.key("train")]
     ran = wardein("sign-artifact", *sign)
     assert ran.code == 2
-    assert "beside the folder" in ran.one_line
+    assert "lie inside, what --artifact names" in ran.one_line
     assert [path.name for path in model.iterdir()] == ["a"]
 
 

@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, BaseOperator
 
@@ -70,6 +70,10 @@ class StepOperator(BaseOperator):  # type: ignore[misc]  # Airflow resolves its 
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if fail_on not in get_args(FailOn):
+            raise ValueError(f"fail_on is {fail_on!r}, not one of {', '.join(get_args(FailOn))}")
+        if isinstance(command, str):
+            raise TypeError(f"command is the text {command!r}, not a list: write ({command!r},)")
         self.parameters = parameters
         self.evidence = evidence
         self.html = html
@@ -97,11 +101,14 @@ class StepOperator(BaseOperator):  # type: ignore[misc]  # Airflow resolves its 
         from airflow.providers.standard.hooks.subprocess import SubprocessHook
 
         evidence = Path(self.evidence)
-        evidence.unlink(missing_ok=True)  # what an earlier try left behind is not this try's evidence
+        self._make_room(evidence)
         self.hook = SubprocessHook()
         # Airflow's settings, connections and variables are none of the step's business.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
-        ended = self.hook.run_command([*self.command, *self.arguments()], env=environment)
+        try:
+            ended = self.hook.run_command([*self.command, *self.arguments()], env=environment)
+        except OSError as error:
+            raise AirflowException(f"{self.step}: {self.command[0]} cannot be started ({error.strerror})") from None
         if not evidence.is_file():
             if ended.exit_code == 2:
                 raise AirflowFailException(f"{self.step}: misuse, nothing was examined: {ended.output}")
@@ -120,6 +127,18 @@ class StepOperator(BaseOperator):  # type: ignore[misc]  # Airflow resolves its 
             raise AirflowException(text)
         return result
 
+    def _make_room(self, evidence: Path) -> None:
+        """Make the folders of what is written, and put away what an earlier try left: it is not this try's evidence."""
+        if not evidence.is_absolute():
+            raise AirflowFailException(f"{self.step}: evidence is {evidence}, not an absolute path")
+        for path in (evidence, *([Path(self.html)] if self.html else [])):
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise AirflowFailException(f"{self.step}: {path.parent} cannot be made ({error.strerror})") from None
+        if evidence.is_file() and _is_evidence(evidence):
+            evidence.unlink()
+
     def on_kill(self) -> None:
         """End the whole process group of the command."""
         hook = getattr(self, "hook", None)
@@ -128,6 +147,17 @@ class StepOperator(BaseOperator):  # type: ignore[misc]  # Airflow resolves its 
 
     def _push(self, context: Context, result: dict[str, Any]) -> None:
         context["ti"].xcom_push(key="return_value", value=result)
+
+
+def _is_evidence(path: Path) -> bool:
+    """Whether a file is one that a step wrote; anything else is not ours to remove."""
+    from wardein.errors import WardeinError
+    from wardein.evidence.envelope import read_claims
+
+    try:
+        return not any(isinstance(item, WardeinError) for item in read_claims(path))
+    except WardeinError:
+        return False
 
 
 def _given(value: Any) -> Any:

@@ -456,13 +456,16 @@ class EvaluateFairnessOperator(StepOperator):
 class ScanImageOperator(StepOperator):
     """Scan a container image for known vulnerabilities, secrets and an unsafe configuration.
 
-    The image is first copied to a private folder, where every blob is compared with its digest and every layer
-    with the configuration; trivy then reads the copy, without a network and deaf to ignore files and settings
-    of the image and of the environment. A vulnerability that nobody has rated counts as high and always fails.
-    Packages that could not be looked up are not examined, and end in ERROR: an unknown distribution, a package
-    database that was deleted, metadata that cannot be read, a vulnerability database without advisories on the
-    distribution or the ecosystem. Files that trivy's secret rules pass over (binaries, archives, pictures,
-    system libraries) are not searched.
+    The image is first copied to a private folder, where every blob is compared with its digest, every layer
+    with the configuration, and an archive with the digest that the evidence tells; trivy then reads the copy,
+    without a network and deaf to ignore files and settings of the image and of the environment. A vulnerability
+    that nobody has rated counts as high and always fails. Packages that could not be looked up are not
+    examined, and end in ERROR: an unknown distribution, a package database that was deleted, metadata that
+    cannot be read, a vulnerability database without advisories on the distribution or the ecosystem. So do
+    Python and Node packages that are installed and that trivy left out of its list. Whatever has no metadata of
+    its own is not looked for: lock files, code that was copied or bundled, Java archives without a description
+    inside. Files that trivy's secret rules pass over (binaries, archives, pictures, system libraries) are not
+    searched.
 
     References: NIST SP 800-190, Application Container Security Guide, 2017. OCI Image Format Specification 1.1.
     CIS Docker Benchmark 1.6, section 4.

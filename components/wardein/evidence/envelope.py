@@ -99,7 +99,7 @@ def read_claims(path: Path) -> Iterator[Envelope | WardeinError]:
             f"cannot be read ({error.strerror})", where=str(path), mend="give the evidence file of a step"
         ) from None
     if not 0 < len(lines) <= MAX_ENVELOPES:
-        raise WardeinError(f"holds {len(lines)} envelopes, 1 to {MAX_ENVELOPES} are expected", where=path.name)
+        raise WardeinError(f"holds {len(lines)} lines, 1 to {MAX_ENVELOPES} envelopes are expected", where=path.name)
     for number, line in enumerate(lines, 1):
         where = f"{path.name} line {number}"
         try:

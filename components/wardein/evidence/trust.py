@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +105,10 @@ def load(path: Path) -> TrustRoot:
             )
             for item in data["keys"]
         )
-        root = TrustRoot(keys, str(data["policyDigest"]))
+        if not re.fullmatch(r"[0-9a-f]{64}", str(data["policyDigest"])):
+            mend = "paste the 64 digits that `wardein show POLICY` prints, without sha256:"
+            raise WardeinError("policyDigest is not a lower-case sha256", where=path.name, mend=mend)
+        root = TrustRoot(keys, data["policyDigest"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WardeinError(
             f"is not a trust root ({type(error).__name__}: {error})", where=path.name, mend="see docs/trust.md"

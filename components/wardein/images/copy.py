@@ -3,8 +3,9 @@
 
 Scanners read images without checking their digests, and archives so that two readers can see two things. So a
 scanner gets a copy: an OCI layout in a folder of this process, written blob by blob under the digest that was
-computed while writing, whatever the image came as; an archive is first copied whole, and read from the copy. Layers are read through once more to compare them with the
-configuration's ``diff_ids`` and to note the files that describe installed packages; none is ever unpacked.
+computed while writing, whatever the image came as. An archive is first copied as a whole, hashed on the way, and
+read from there, so that nobody can exchange it in between. Layers are read through once more to compare them with
+the configuration's ``diff_ids`` and to note the files that describe installed packages; none is ever unpacked.
 """
 
 from __future__ import annotations
@@ -257,12 +258,11 @@ def _from_folder(folder: Path) -> Opener:
 def _taken(path: Path, target: Path, digest: str) -> Path:
     """A copy of an archive that nobody else can write to, hashed while it is written."""
     try:
-        source = Hashing(
-            open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb"), path.name, MAX_UNPACKED
-        )
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise WardeinError(f"cannot be opened ({error.strerror})", where=str(path)) from None
-    with source.source, open(target, "wb") as out:
+    with open(descriptor, "rb") as file, open(target, "wb") as out:
+        source = Hashing(file, path.name, MAX_UNPACKED)
         shutil.copyfileobj(source, out, CHUNK)  # type: ignore[misc]
     if source.hasher.hexdigest() != digest:
         raise WardeinError(

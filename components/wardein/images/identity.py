@@ -26,7 +26,7 @@ def identify(image: str) -> str:
     Raises:
         WardeinError: If it is none of these, or a reference without a digest, which could be another image tomorrow.
     """
-    _said[image] = digest = _digest(image)
+    _said[str(image)] = digest = _digest(image)
     return digest
 
 
@@ -36,7 +36,7 @@ def expected(image: str) -> str:
     Whoever runs a step identifies the image before and after it. The step gets a name only, behind which there can be
     another image in between; so the step compares what it reads with what was said, and not with a second look.
     """
-    return _said.pop(image, "") or _digest(image)
+    return _said.pop(str(image), "") or _digest(image)
 
 
 def _digest(image: str) -> str:

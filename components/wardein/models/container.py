@@ -16,11 +16,11 @@ import tempfile
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 ARCHIVE = b"PK\x03\x04"
-MAX_UNPACKED = 16 * 1024**3
-_CHUNK = 1024**2
+MAX_UNPACKED = 8 * 1024**3
+_CHUNK = 16 * 1024  # small, as what a stream makes of it can be thousands of times larger
 # The beginnings by which joblib knows its compressors.
 _COMPRESSIONS: dict[bytes, Any] = {
     b"\x78": lambda: zlib.decompressobj(15),
@@ -109,8 +109,8 @@ def _check_end(file: BinaryIO, position: int, members: int) -> None:
         raise Refused("is an archive with bytes before or after its directory")
 
 
-def open_stream(path: Path) -> BinaryIO:
-    """Open the bytes of a pickle, unpacked if the file is compressed.
+def open_stream(path: Path, scratch: Path) -> BinaryIO:
+    """Open the bytes of a pickle; those of a compressed file are first unpacked into the folder ``scratch``.
 
     Raises:
         Refused: If the file is more than one compressed stream, or not a whole one.
@@ -120,28 +120,19 @@ def open_stream(path: Path) -> BinaryIO:
     begin = next((begin for prefix, begin in _COMPRESSIONS.items() if start.startswith(prefix)), None)
     if begin is None:
         return file
+    plain = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115 - the caller closes it
     with file:
-        return _unpack(file, begin())
-
-
-def _unpack(packed: BinaryIO, stream: Any) -> BinaryIO:
-    plain = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
-    while not stream.eof and (chunk := packed.read(_CHUNK)):
-        while True:
-            piece = (
-                stream.decompress(chunk, max_length=_CHUNK)
-                if hasattr(stream, "needs_input")
-                else stream.decompress(chunk, _CHUNK)
-            )
-            plain.write(piece)
-            if plain.tell() > MAX_UNPACKED:
-                raise Refused(f"unpacks to more than {MAX_UNPACKED // 1024**3} GiB")
-            chunk = getattr(stream, "unconsumed_tail", b"")
-            if stream.eof or not (chunk or not getattr(stream, "needs_input", True)):
-                break
-    if not stream.eof:
-        raise Refused("is not a complete pickle of a scikit-learn model (the compressed stream breaks off)")
-    if stream.unused_data or packed.read(1):
-        raise Refused("holds something after the end of its compressed stream")
+        _unpack(file, begin(), plain)
     plain.seek(0)
     return plain
+
+
+def _unpack(packed: BinaryIO, stream: Any, plain: IO[bytes]) -> None:
+    while not stream.eof and (chunk := packed.read(_CHUNK)):
+        plain.write(stream.decompress(chunk))
+        if plain.tell() > MAX_UNPACKED:
+            raise Refused(f"unpacks to more than {MAX_UNPACKED // 1024**3} GiB")
+    if not stream.eof:
+        raise Refused("is not a complete pickle of a scikit-learn model: its compressed stream breaks off")
+    if stream.unused_data or packed.read(1):
+        raise Refused("holds something after the end of its compressed stream")

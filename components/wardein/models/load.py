@@ -125,24 +125,18 @@ def _read_skops(path: Path, shown: Path) -> Any:
     import skops.io
 
     try:
-        with path.open("rb") as file:
-            check_archive(file)
-        unknown = sorted(set(skops.io.get_untrusted_types(file=path)) - allowed())
-        if unknown:
-            raise WardeinError(
-                f"holds {unknown[0]}, which is not on the list of harmless types",
-                where=str(shown),
-                mend=f"save it again as {FORMATS}",
-            )
-        with warnings.catch_warnings():
+        with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model = skops.io.load(path, trusted=sorted(allowed()))
+            check_archive(file)
+            unknown = sorted(set(skops.io.get_untrusted_types(file=file)) - allowed())
+            if unknown:
+                raise Refused(f"holds {unknown[0]}, which is not on the list of harmless types")
+            model = skops.io.load(file, trusted=sorted(allowed()))
             make_safe(model)
             return model
-    except WardeinError:
-        raise
     except Refused as refused:
-        raise WardeinError(str(refused), where=str(shown), mend=refused.mend or f"save it again as {FORMATS}") from None
+        mend = refused.mend or f"save it again as {FORMATS}"
+        raise WardeinError(str(refused), where=str(shown), mend=mend) from None
     except Exception as error:  # a damaged archive raises anything from zlib.error to KeyError
         raise WardeinError(
             f"is not a complete skops file ({type(error).__name__}: {str(error)[:160]})",

@@ -52,7 +52,7 @@ def _check_parameters(estimator: Any) -> None:
     name, state = type(estimator).__name__, vars(estimator)
     if state.get("input", "content") != "content":
         raise Refused(
-            f"has {name}(input={str(state['input'])[:40]!r}), which opens files when it predicts",
+            f"has {name}(input={ascii(state['input'])[:40]}), which opens files when it predicts",
             "fit it on the texts themselves, with input='content'",
         )
     if state.get("memory") is not None:
@@ -82,7 +82,7 @@ def _parts(model: Any) -> Iterator[Any]:
         if id(value) not in seen:
             seen.add(id(value))
             yield value
-            waiting += [(part_owner, part_key, part) for part_owner, part_key, part in _held(owner, key, value)]
+            waiting += _held(owner, key, value)
 
 
 def _only_computes(key: str, value: Any) -> bool:
@@ -100,7 +100,7 @@ def _held(owner: str, key: str, value: Any) -> Iterator[tuple[str, str, Any]]:
 
     if isinstance(value, dict):
         yield from ((owner, key, name) for name in value)
-        yield from ((owner, str(name)[:80] if not key else key, part) for name, part in value.items())
+        yield from ((owner, key, part) for part in value.values())
     if isinstance(value, defaultdict) and value.default_factory not in (None, *_PLAIN_TYPES, list, dict, set):
         yield owner, f"{key}.default_factory", value.default_factory
     if isinstance(value, list | tuple | set | frozenset):
@@ -108,4 +108,5 @@ def _held(owner: str, key: str, value: Any) -> Iterator[tuple[str, str, Any]]:
     if isinstance(value, np.ndarray) and value.dtype == object:
         yield from ((owner, key, part) for part in value.ravel())
     if not isinstance(value, type | np.ufunc):
-        yield from ((type(value).__name__, name, part) for name, part in getattr(value, "__dict__", {}).items())
+        parts = getattr(value, "__dict__", {}).items()
+        yield from ((type(value).__name__, ascii(name)[1:-1][:80], part) for name, part in parts)

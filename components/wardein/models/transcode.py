@@ -63,7 +63,12 @@ def _read_array(state: Any, file: BinaryIO) -> np.ndarray:
     return array if kind.isnative else array.astype(kind.newbyteorder("="))
 
 
-class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined]  # the one in Python, whose steps can be guarded
+class _Unpickler(pickle._Unpickler):
+    """The unpickler in Python, each step of which can be guarded."""
+
+    stack: list[Any]
+    _unframer: Any
+
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file)
         self.file = file
@@ -86,9 +91,9 @@ class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined]  # the one in
         for part in state if isinstance(state, tuple) and len(state) == 2 else (state,):
             if isinstance(part, dict) and any(isinstance(key, str) and key.startswith("__") for key in part):
                 raise Refused(f"sets a name of Python's own on a {type(instance).__name__}")
-        super().load_build()
+        super().load_build()  # type: ignore[misc]  # not in its stub
 
-    dispatch = {**pickle._Unpickler.dispatch, pickle.BUILD[0]: load_build}  # type: ignore[attr-defined]
+    dispatch = {**pickle._Unpickler.dispatch, pickle.BUILD[0]: load_build}  # type: ignore[dict-item]
 
     def load(self) -> Any:
         value = super().load()
@@ -98,8 +103,8 @@ class _Unpickler(pickle._Unpickler):  # type: ignore[name-defined]  # the one in
         return value
 
 
-def _read(path: Path) -> Any:
-    with open_stream(path) as file:
+def _read(path: Path, scratch: Path) -> Any:
+    with open_stream(path, scratch) as file:
         model = _Unpickler(file).load()
         if file.read(1):
             raise Refused("holds something after the end of its pickle")
@@ -110,12 +115,12 @@ def main(source: str, target: str) -> int:
     """Transcode one file; returns the exit code."""
     _leave_network()
     try:
-        model = _read(Path(source))
+        model = _read(Path(source), Path(target).parent)
         import skops.io  # after the file is known to be harmless: most of a refusal's time would be this import
 
         skops.io.dump(model, target)
     except Refused as error:
-        print(error)
+        print(" ".join(str(error).split()))  # one line, whatever names the file holds
         return REFUSED
     except Exception as error:  # whatever a broken or hostile stream raises is a refusal, in one line
         said = " ".join(f"{type(error).__name__}: {error}".split())

@@ -288,7 +288,8 @@ def _database_is_fresh(report: Report, policy: CheckPolicy, release: Release) ->
 def _policy_is_pinned(release: Release) -> list[Finding]:
     if release.trust.policy_digest == release.policy.digest:
         return []
-    return [_deny("gate/policy", "policy", "is not the policy that the trust root pins")]
+    text = f"has the digest {release.policy.digest}, the trust root pins {release.trust.policy_digest}"
+    return [_deny("gate/policy", "policy", text)]
 
 
 def _role(parameter: str) -> str:

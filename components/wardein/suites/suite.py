@@ -39,9 +39,8 @@ _OLD_KEYS = {"expectation_type": "type", "expectation_suite_name": "name"}
 # How and on what to report is wardein's business; the rest of an expectation's arguments says what is expected.
 _REPORTING = ("result_format", "catch_exceptions", "batch_id")
 _COLUMN_KEYS = ("column", "column_A", "column_B", "column_list")
-# What a JSON schema looks up by address; relative to an $id, even "#" is somewhere else.
-_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
-_ADDRESSES = ("$id", "id")
+# What a JSON schema looks up by address. Relative to an address of its own, even "#" is somewhere else.
+_ADDRESSES = ("$ref", "$dynamicRef", "$recursiveRef", "$id", "id")
 
 
 @dataclass(frozen=True)
@@ -183,9 +182,9 @@ def _check_arguments(value: Any, where: str) -> None:
         raise WardeinError(
             f"uses the suite parameter {value['$PARAMETER']!r}", where=where, mend="write the value itself"
         )
-    for key in (*_REFERENCES, *_ADDRESSES):
+    for key in _ADDRESSES:
         target = value.get(key)
-        if isinstance(target, str) and (key in _ADDRESSES or not target.startswith("#")):
+        if isinstance(target, str) and not target.startswith("#"):
             raise WardeinError(
                 f"refers to {target!r} ({key})", where=where, mend="write the schema itself, without an address"
             )

@@ -30,7 +30,8 @@ with DAG(
         ("leaves_the_fail_to_a_gate", bad, {"fail_on": "error"}),
         ("errs", missing, {}),
         ("errs_for_a_gate_too", missing, {"fail_on": "error"}),
-        ("is_misused", good, {"evidence": f"{OUT}/no/such/folder/e.jsonl"}),
+        ("is_misused", good, {"evidence": "relative.jsonl"}),
+        ("makes_its_folder", good, {"evidence": f"{OUT}/a/new/folder/e.jsonl"}),
         ("has_no_program", good, {"command": ("/no/such/wardein",)}),
         ("lies_by_its_exit_code", good, {"command": (SETTINGS["liar"],)}),
     ):
