@@ -383,7 +383,26 @@ def archives(good: bytes) -> dict[str, bytes]:
     with zipfile.ZipFile(hidden, "a") as archive:
         archive.writestr("hidden", "evil")
         archive.filelist.pop()
-    return {**found, "name twice": twice.getvalue(), "hidden member": hidden.getvalue()}
+    return {**found, "hidden member": hidden.getvalue(), "name twice": twice.getvalue()}
+
+
+def test_a_name_twice_and_a_gap_between_members_are_refused():
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("name", "one")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("name", "two")
+    with pytest.raises(Refused, match="holds a name twice"):
+        check_archive(content)
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("one", "one")
+        content.seek(archive.start_dir)
+        content.write(b"gap!")
+        archive.start_dir += 4
+        archive.writestr("two", "two")
+    with pytest.raises(Refused, match="belong to no member, before 'two'"):
+        check_archive(content)
 
 
 def test_an_archive_that_readers_could_see_differently_is_refused(tmp_path, fitted):
@@ -661,6 +680,7 @@ def no_intercept(model):
         (DecisionTreeClassifier, wild_tree("right_child", 10**6)),
         (DecisionTreeClassifier, more_nodes),
         (DecisionTreeClassifier, no_nodes),
+        (DecisionTreeClassifier, narrow),
         (lambda: RandomForestClassifier(2), wild_tree("feature", 2**40)),
         (lambda: RandomForestClassifier(2), narrow),
         (lambda: GradientBoostingClassifier(n_estimators=2), wild_tree("feature", 4)),

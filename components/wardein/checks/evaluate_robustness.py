@@ -234,8 +234,8 @@ def _pool(space: Space, features: pd.DataFrame, outcomes: Outcomes, seed: int) -
 
 
 def _coverage(rows: int, unattacked: int) -> Coverage:
-    reason = "no start for HopSkipJump: no change of the columns that may move was found that makes the model wrong"
-    skipped = (Skipped(f"{unattacked} rows", reason),) if unattacked else ()
+    reason = "HopSkipJump found no start: no change of the columns that may move made the model wrong; let more move"
+    skipped = (Skipped(f"{unattacked} rows", f"{reason} (--mutable)"),) if unattacked else ()
     return Coverage("rows", rows, rows - unattacked, skipped)
 
 

@@ -164,6 +164,7 @@ def _check_support_vectors(model: Any) -> None:
     _require(classes == (len(model.classes_) if classifies else 2), "support vectors of other classes")
     _require((counts >= 0).all() and held == vectors == len(model.support_), "it counts other support vectors")
     _require(model._dual_coef_.shape == (classes - 1, vectors), "coefficients of other support vectors")
+    # Once more by count, as a sparse matrix may store fewer than its shape says.
     _require(model._dual_coef_.size == (classes - 1) * vectors, "coefficients are missing")
     _require(np.shape(model._intercept_) == (pairs,), "intercepts are missing")
     _require(all(len(side) in (0, pairs) for side in (model._probA, model._probB)), "calibration is missing")
