@@ -235,7 +235,7 @@ def _check_names(names: list[str], path: Path) -> None:
         raise WardeinError(
             f"the column {shown(doubled[0])!r} appears more than once",
             where=str(path),
-            mend="rename or drop the duplicate",
+            mend="rename or drop the duplicate; a file without a header line needs one",
         )
 
 
@@ -251,7 +251,8 @@ def _count_rows(text: bytes, width: int, path: Path) -> int:
     wrong = []
 
     def refuse(row: pyarrow.csv.InvalidRow) -> str:
-        wrong.append(f"row {row.number} has {row.actual_columns} fields, the header has {row.expected_columns}")
+        # As in findings, row 1 is the first below the header.
+        wrong.append(f"row {row.number - 1} has {row.actual_columns} fields, the header has {row.expected_columns}")
         return "error"
 
     try:
@@ -269,6 +270,6 @@ def _count_rows(text: bytes, width: int, path: Path) -> int:
         raise WardeinError(
             wrong[0] if wrong else f"has a row of more than {_LONGEST_ROW} bytes, or a quote that is not closed",
             where=str(path),
-            mend="the file may be truncated; write it again",
+            mend="the file may be truncated, or a value with a comma is not quoted; write it again",
         ) from None
     return rows
