@@ -418,7 +418,7 @@ def test_too_many_values_are_an_error(check):
             "'maybe', which is none of the model's classes",
         ),
         (lambda t: t.assign(label=t["label"].where(t.index > 3)), (), "4 missing values"),
-        (lambda t: t.assign(says=t["says"].where(t.index > 3)), (), "missing or infinite"),
+        (lambda t: t.assign(says=t["says"].where(t.index > 3)), (), "contains NaN"),
         (lambda t: t.assign(says="x"), (), "cannot predict these rows"),
         (lambda t: t.head(0), (), "no rows"),
         (lambda t: t, ("--positive", "2"), "no class '2'"),

@@ -252,7 +252,7 @@ def test_a_model_without_probabilities(check):
         (lambda t: t.assign(label=1), (), "single class"),
         (lambda t: t.assign(label=t["label"] + 1), (), "'2', which is none of the model's classes"),
         (lambda t: t.assign(label=t["label"].where(t.index > 2)), (), "3 missing values"),
-        (lambda t: t.assign(x=t["x"].where(t.index > 2)), (), "missing or infinite"),
+        (lambda t: t.assign(x=t["x"].where(t.index > 2)), (), "contains NaN"),
         (lambda t: t.assign(x="word"), (), "cannot predict these rows"),
         (lambda t: t.head(0), (), "no rows"),
         (lambda t: t, ("--min-accuracy", "90"), "not between 0 and 1"),

@@ -33,6 +33,7 @@ from sklearn.ensemble import (
     StackingClassifier,
 )
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, SGDClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, RadiusNeighborsClassifier
@@ -740,3 +741,21 @@ def test_a_wild_index_in_a_file_is_one_line_and_exit_2(tmp_path, flowers):
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (ended.returncode, len(ended.stderr.strip().splitlines())) == (2, 1), ended.stderr
     assert "a node asks for a missing feature" in ended.stderr
+
+
+@pytest.mark.parametrize("kind", ["imputer", "native"])
+def test_a_model_that_knows_missing_numbers_is_evaluated_on_them(kind, tmp_path, wardein):
+    """The imputation is in the model; only the model can say that a missing number is too much for it."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"x": rng.normal(size=400), "z": rng.normal(size=400)})
+    table["y"] = (table["x"] > 0).astype(int)
+    table.loc[::7, "x"] = np.nan
+    native = HistGradientBoostingClassifier(max_iter=5)
+    model = native if kind == "native" else make_pipeline(SimpleImputer(), LogisticRegression())
+    skops.io.dump(model.fit(table[["x", "z"]], table["y"]), tmp_path / "m.skops")
+    table.to_csv(tmp_path / "t.csv", index=False)
+    arguments = ["--model", tmp_path / "m.skops", "--data", tmp_path / "t.csv", "--label", "y"]
+    assert wardein("evaluate-performance", *arguments).code == 0
+    refused = wardein("evaluate-robustness", *arguments)
+    assert refused.code == 2
+    assert "'x' holds missing or infinite" in refused.one_line

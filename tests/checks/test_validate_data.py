@@ -463,7 +463,7 @@ BAD_TABLES = {
     "UTF-16": (lambda f: "age,job\n1,a\n".encode("utf-16"), "not UTF-8"),
     "UTF-16 without a mark": (lambda f: "age,job\n1,a\n".encode("utf-16-le"), "not UTF-8"),
     "a short row": (lambda f: b"age,job\n1,a\n2\n", "row 2 has 1 fields, the header has 2"),
-    "a long row": (lambda f: b"age,job\n1,a\n2,b,c\n", "row 3 has 3 fields"),
+    "a long row": (lambda f: b"age,job\n1,a\n2,b,c\n", "row 2 has 3 fields"),
     "two columns of one name": (lambda f: b"age,age\n1,2\n", "'age' appears more than once"),
     "an open quote": (lambda f: b'age,job\n1,"a\n2,b\n', "not a regular CSV table"),
     "a damaged gzip": (lambda f: b"\x1f\x8b\x08\x00" + b"x" * 40, "damaged gzip"),

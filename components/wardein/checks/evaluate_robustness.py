@@ -114,8 +114,8 @@ def evaluate_robustness(
 
     ascending = _checked(epsilons, at_epsilon, min_robust_accuracy, max_rows, restarts, seed)
     classifier, table = load(model), read_table(data)
+    features = classifier.rows(table)  # an attack cannot start from a number that is missing
     outcomes = observe(classifier, table, label)
-    features = classifier.rows(table)
     columns = _columns(classifier, features, reference, immutable, mutable)
     rows = _sample(outcomes.truth, max_rows, seed)
     labels, right = outcomes.truth[rows], np.flatnonzero((outcomes.predicted == outcomes.truth)[rows])

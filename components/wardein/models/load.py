@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 MAX_MEMORY = 8 * 1024**3
 MAX_SECONDS = 300
 FORMATS = "skops, or a pickle or joblib file of a scikit-learn model"
+ADVICE = "save the fitted estimator itself (of a search, its best_estimator_), without functions of your own, again"
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,16 @@ class Classifier:
     classes: np.ndarray
     features: tuple[str, ...]
 
-    def rows(self, table: pd.DataFrame, where: str = "--data") -> pd.DataFrame:
+    def rows(self, table: pd.DataFrame, where: str = "--data", *, complete: bool = True) -> pd.DataFrame:
         """The model's feature columns of a table, in the order of fitting.
 
+        Args:
+            table: The table.
+            where: What to call it in an error.
+            complete: Whether missing numbers are refused as well; a model may know what to do with them.
+
         Raises:
-            WardeinError: If a column is missing, not numeric where the model takes numbers only, or not finite.
+            WardeinError: If a column is missing, or a number is infinite (or missing).
         """
         import numpy as np
 
@@ -61,13 +67,12 @@ class Classifier:
         require_columns(table, list(self.features), where)
         rows = table.loc[:, list(self.features)]
         numeric = rows.select_dtypes("number")
-        if numeric.shape[1] and not np.isfinite(numeric.to_numpy(dtype=float)).all():
-            bad = next(name for name in numeric if not np.isfinite(numeric[name].to_numpy(dtype=float)).all())
-            raise WardeinError(
-                f"the feature {bad!r} holds missing or infinite numbers",
-                where=where,
-                mend="impute them as in training, or leave the rows out",
-            )
+        for name in numeric:
+            values = numeric[name].to_numpy(dtype=float)
+            if not (np.isfinite(values) if complete else ~np.isinf(values)).all():
+                what = "missing or infinite" if complete else "infinite"
+                mend = "impute them as in training" if complete else "mend the data, or the step that made it"
+                raise WardeinError(f"the feature {name!r} holds {what} numbers", where=where, mend=mend)
         return rows
 
     def predict(self, rows: pd.DataFrame) -> np.ndarray:
@@ -111,9 +116,7 @@ def _transcode(source: Path, target: Path) -> None:
         what=str(source),
     )
     if ended.code == REFUSED:
-        raise WardeinError(
-            ended.stdout.decode("utf-8", "replace").strip()[:400], where=str(source), mend=f"save it again as {FORMATS}"
-        )
+        raise WardeinError(ended.stdout.decode("utf-8", "replace").strip()[:400], where=str(source), mend=ADVICE)
     if ended.code != 0 or not target.is_file():
         lines = ended.stderr.strip().splitlines() or ["no message"]
         raise WardeinError(
@@ -135,7 +138,7 @@ def _read_skops(path: Path, shown: Path) -> Any:
             make_safe(model)
             return model
     except Refused as refused:
-        mend = refused.mend or f"save it again as {FORMATS}"
+        mend = refused.mend or ADVICE
         raise WardeinError(str(refused), where=str(shown), mend=mend) from None
     except Exception as error:  # a damaged archive raises anything from zlib.error to KeyError
         raise WardeinError(

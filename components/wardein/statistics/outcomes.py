@@ -73,7 +73,7 @@ def observe(model: Classifier, table: pd.DataFrame, label: str, *, probabilities
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            rows = model.rows(table)
+            rows = model.rows(table, complete=False)
             given = model.predict(rows)
             scores = model.predict_proba(rows) if probabilities else None
         except WardeinError:
