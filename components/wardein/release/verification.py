@@ -146,7 +146,9 @@ def _is_of_shown_inputs(claim: Claim, release: Release, policy: CheckPolicy) -> 
         if role == "signature":
             continue  # what it says was verified against the trust root, which is compared
         if role not in release.shown:
-            return _deny("gate/input-not-shown", claim.check, f"read a {role} that cannot be compared: give --{role}")
+            return _deny(
+                "gate/input-not-shown", claim.check, f"what it read as {role} cannot be compared: give --{role}"
+            )
         if item.digest != release.shown[role]:
             return _deny(
                 "gate/other-input", claim.check, f"was made with another {role} than the one shown to the gate"
