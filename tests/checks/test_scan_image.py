@@ -637,7 +637,7 @@ def test_registry_digest_of_several_platforms(
     assert "one platform" in ran.one_line
 
 
-@pytest.mark.parametrize("reference", ["python:3.11", "ghcr.io/team/app", "team/app@sha256:12"])
+@pytest.mark.parametrize("reference", ["python:3.11", "registry.example.org/team/app", "team/app@sha256:12"])
 def test_reference_that_is_not_pinned(wardein: Callable[..., Ran], advisories: Path, reference: str) -> None:
     ran = run_on(wardein, reference, data=advisories)
     assert ran.code == 2

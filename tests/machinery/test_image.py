@@ -21,6 +21,7 @@ from wardein.errors import WardeinError
 from wardein.images import copy as imagecopy
 from wardein.images.copy import VerifiedImage, verified_copy
 from wardein.images.identity import identify
+from wardein.images.registry import open_reference
 
 LOWER, UPPER = images.base_layer(), images.tar({"app/serve.py": b"print()" * 500})
 LAYERS = [LOWER, UPPER]
@@ -592,3 +593,8 @@ def test_kinds_of_records() -> None:
         "python": {"a.egg-info/PKG-INFO"},
         "node": {"app/node_modules/a/package.json", "node_modules/@scope/b/package.json"},
     }
+
+
+def test_a_reference_without_a_registry_is_refused():
+    with pytest.raises(WardeinError, match="names no registry"):
+        open_reference(f"python@sha256:{'0' * 64}")

@@ -472,7 +472,7 @@ class ScanImageOperator(StepOperator):
 
     Args:
         image: An OCI layout folder, an archive of docker save or of skopeo, or a registry reference pinned by
-            digest (name@sha256:…), which is pulled anonymously.
+            digest (host/name@sha256:…), which is pulled anonymously.
         evidence: Where to write the evidence: an absolute path that the command can write and the worker can
             read.
         database: The folder of a trivy vulnerability database (with db/trivy.db and db/metadata.json); needed

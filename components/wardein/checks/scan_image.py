@@ -43,7 +43,7 @@ def scan_image(
 
     Args:
         image: An OCI layout folder, an archive of docker save or of skopeo, or a registry reference pinned by digest
-            (name@sha256:…), which is pulled anonymously.
+            (host/name@sha256:…), which is pulled anonymously.
         database: The folder of a trivy vulnerability database (with db/trivy.db and db/metadata.json); needed for vuln.
         scanners: What to look for: vuln (known vulnerabilities), secret (keys and passwords in files and settings),
             misconfig (running as root, no health check and the like).

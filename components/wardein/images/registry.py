@@ -19,7 +19,6 @@ from typing import IO, Any
 from wardein.errors import WardeinError
 
 _TIMEOUT = 60
-_DOCKER_HUB = "registry-1.docker.io"
 _ACCEPT = ", ".join(
     (
         "application/vnd.oci.image.manifest.v1+json",
@@ -34,12 +33,15 @@ def open_reference(reference: str) -> Callable[[str], IO[bytes]]:
     """What opens ``blobs/sha256/<digest>`` of an image in a registry; the first one asked for is its manifest.
 
     Args:
-        reference: ``host/name@sha256:…``; without a host, Docker Hub is meant, as everywhere.
+        reference: ``host/name@sha256:…``.
+
+    Raises:
+        WardeinError: If it names no host: which registry would be meant is a setting of the machine, not of the run.
     """
     name, _, digest = reference.partition("@sha256:")
     host, _, repository = name.partition("/")
     if not repository or not ("." in host or ":" in host or host == "localhost"):
-        host, repository = _DOCKER_HUB, name if "/" in name else f"library/{name}"
+        raise WardeinError("names no registry", where=reference, mend="write it in full, as host/name@sha256:…")
     repository = re.sub(r":[^/]*$", "", repository)  # a tag beside a digest says nothing
     scheme = "http" if host.partition(":")[0] in ("localhost", "127.0.0.1") else "https"
     base = f"{scheme}://{host}/v2/{repository}"
