@@ -26,7 +26,7 @@ from wardein.html import page
 from wardein.images.identity import identify
 from wardein.report import CHECK_RESULT, Input, Report, could_not_look
 from wardein.spec import Param, Step
-from wardein.subject import Subject, copy_of, digest_of, size_of
+from wardein.subject import Copy, Subject, copy_of
 
 KEY_VARIABLE = "WARDEIN_KEY"
 DEBUG_VARIABLE = "WARDEIN_DEBUG"
@@ -184,14 +184,15 @@ def _take_in(
         for number, item in enumerate(value if isinstance(value, list) else [value]):
             folder = private / f"{param.name}-{number}"
             folder.mkdir()
-            copies.append(_copy(param, Path(item), folder))
-            originals[str(copies[-1])] = str(item)
-            inputs.append(Input(param.name, param.artifact, digest_of(copies[-1]), size_of(copies[-1])))
+            copy = _copy(param, Path(item), folder)
+            copies.append(copy.path)
+            originals[str(copy.path)] = str(item)
+            inputs.append(Input(param.name, param.artifact, copy.digest, copy.bytes))
         bound[param.name] = copies if isinstance(value, list) else copies[0]
     return bound, tuple(inputs)
 
 
-def _copy(param: Param, path: Path, folder: Path) -> Path:
+def _copy(param: Param, path: Path, folder: Path) -> Copy:
     if not path.exists():
         raise WardeinError(f"{path} does not exist", where=param.flag, mend="check the path")
     if not path.is_dir() and path.stat().st_size == 0 and path.is_file():

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,17 +44,8 @@ def digest_of(path: Path) -> str:
         WardeinError: If the path does not exist, is empty, or holds links or special files.
     """
     if path.is_dir() and not path.is_symlink():
-        return hashlib.sha256(
-            "".join(f"{file.digest}  {file.path}\n" for file in hash_folder(path)).encode()
-        ).hexdigest()
+        return _folder_digest(hash_folder(path))
     return hash_file(path).digest
-
-
-def size_of(path: Path) -> int:
-    """The bytes of a file, or of all files below a folder."""
-    if path.is_dir():
-        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    return path.stat().st_size
 
 
 def hash_file(path: Path, name: str = "") -> HashedFile:
@@ -91,8 +81,17 @@ def open_regular(path: Path, shown: str, *, follow: bool = False) -> BufferedRea
     return open(descriptor, "rb")
 
 
-def copy_of(path: Path, folder: Path) -> Path:
-    """Copy a file or a folder's files, contents only, into a folder, under its own name.
+@dataclass(frozen=True)
+class Copy:
+    """A copy of a file or folder, and the digest and size of the bytes that were copied."""
+
+    path: Path
+    digest: str
+    bytes: int
+
+
+def copy_of(path: Path, folder: Path) -> Copy:
+    """Copy a file or a folder's files, contents only, into a folder, under its own name, hashing them on the way.
 
     The path itself may be a symbolic link, as mounted files often are; below a folder links are refused.
 
@@ -101,18 +100,32 @@ def copy_of(path: Path, folder: Path) -> Path:
     """
     target = folder / (path.name or "folder")
     try:
-        if path.is_dir():
-            for name, source in _sorted_files(path):
-                (target / name).parent.mkdir(parents=True, exist_ok=True)
-                with open_regular(source, name) as opened, open(target / name, "xb") as copy:
-                    shutil.copyfileobj(opened, copy, 1024 * 1024)
-        else:
-            with open_regular(path, str(path), follow=True) as opened, open(target, "xb") as copy:
-                shutil.copyfileobj(opened, copy, 1024 * 1024)
+        if not path.is_dir():
+            with open_regular(path, str(path), follow=True) as source:
+                copied = _copy_hashing(source, target, path.name)
+            return Copy(target, copied.digest, copied.bytes)
+        files = []
+        for name, found in _sorted_files(path):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            with open_regular(found, name) as source:
+                files.append(_copy_hashing(source, target / name, name))
+        return Copy(target, _folder_digest(files), sum(file.bytes for file in files))
     except OSError as error:
         mend = "make room where TMPDIR points, or set it to another folder"
         raise WardeinError(f"cannot be copied ({error.strerror})", where=str(path), mend=mend) from None
-    return target
+
+
+def _copy_hashing(source: BufferedReader, target: Path, name: str) -> HashedFile:
+    digest, size = hashlib.sha256(), 0
+    with open(target, "xb") as copy:
+        while chunk := source.read(1024 * 1024):
+            digest.update(chunk)
+            size += copy.write(chunk)
+    return HashedFile(name, digest.hexdigest(), size)
+
+
+def _folder_digest(files: list[HashedFile]) -> str:
+    return hashlib.sha256("".join(f"{file.digest}  {file.path}\n" for file in files).encode()).hexdigest()
 
 
 def hash_folder(folder: Path) -> list[HashedFile]:

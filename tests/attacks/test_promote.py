@@ -19,7 +19,7 @@ from wardein.policy.policy import load
 from wardein.release import promote as promotion
 from wardein.release import store
 from wardein.report import VSA, Verdict
-from wardein.subject import Subject, copy_of, digest_of
+from wardein.subject import Copy, Subject, copy_of, digest_of
 
 
 def promote(siege: Siege, paths: list[Path]) -> Ran:
@@ -144,10 +144,9 @@ def test_promotion_verifies_everything_again(siege: Siege) -> None:
 
 
 def test_a_model_swapped_while_it_is_copied(siege: Siege, monkeypatch: pytest.MonkeyPatch) -> None:
-    def swapping(source: Path, folder: Path) -> Path:
-        copy = copy_of(source, folder)
-        copy.write_bytes(b"evil")
-        return copy
+    def swapping(source: Path, folder: Path) -> Copy:
+        source.write_bytes(b"evil")
+        return copy_of(source, folder)
 
     paths = decided(siege)
     monkeypatch.setattr(store, "copy_of", swapping)

@@ -91,8 +91,8 @@ def test_copy_is_of_the_contents_only(kind: str, folder: Path, tmp_path: Path) -
     link = tmp_path / "mounted"
     link.symlink_to(source)
     copied = copy_of(source if kind == "folder" else link, tmp_path_of(tmp_path))
-    assert digest_of(copied) == digest_of(source)
-    modes = {path.stat().st_mode & 0o7777 for path in [copied, *copied.rglob("*")] if path.is_file()}
+    assert copied.digest == digest_of(copied.path) == digest_of(source)
+    modes = {path.stat().st_mode & 0o7777 for path in [copied.path, *copied.path.rglob("*")] if path.is_file()}
     assert modes & {0o4777} == set()
 
 

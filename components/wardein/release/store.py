@@ -44,8 +44,7 @@ class Store:
         try:
             if model.name == EVIDENCE:
                 raise UsageError(f"a model cannot be called {EVIDENCE}", where=str(model), mend="rename it")
-            copy = copy_of(model, temporary)
-            if digest_of(copy) != digest:
+            if copy_of(model, temporary).digest != digest:
                 mend = "nothing was promoted; find out who writes to it"
                 raise WardeinError("was changed after it was verified", where=str(model), mend=mend)
             (temporary / EVIDENCE).write_bytes(evidence)
