@@ -33,7 +33,7 @@ generate: $(VENV)/installed ## Write every generated file from the steps' signat
 	$(BIN)/python tools/generate.py
 
 benchmarks: $(VENV)/installed ## Measure ratios against peers in the same run
-	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+	missed=0; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || missed=1; done; exit $$missed
 
 lock: ## Resolve the development environment anew (needs uv)
 	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
