@@ -9,6 +9,8 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +20,7 @@ import pytest
 from tests.conftest import House, Ran
 from wardein import commands, execute, spec, wire
 from wardein.artifacts import Artifact, OutputFile
-from wardein.errors import WardeinError
+from wardein.errors import UsageError, WardeinError
 from wardein.report import Coverage, Finding, Report, Severity, Verdict, conclude
 
 
@@ -235,6 +237,30 @@ def test_no_output_takes_the_place_of_anything_else(clash, artifact, house, tmp_
     assert "would overwrite" in ran.one_line
     assert {path: path.read_bytes() for path in before} == before
     assert not (tmp_path / "x").exists()
+
+
+def test_the_key_of_the_environment_and_the_policy_are_not_overwritten(artifact, house, monkeypatch) -> None:
+    key = Path(house.key("check").removeprefix("file:"))
+    monkeypatch.setenv("WARDEIN_KEY", f"file:{key}")
+    for target in (key, house.policy / "policy.yaml"):
+        before = target.read_bytes()
+        with pytest.raises(UsageError, match="would overwrite"):
+            run(artifact, evidence=target, policy=house.policy)
+        assert target.read_bytes() == before
+
+
+def test_a_step_that_is_told_to_stop_leaves_evidence_and_no_copies(artifact, tmp_path, monkeypatch) -> None:
+    private = tmp_path / "private"
+    private.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(private))
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM))
+    timer.start()
+    report = run(artifact, "sleep", evidence=tmp_path / "e.jsonl")
+    timer.join()
+    assert report.verdict is Verdict.ERROR
+    assert "told to stop" in report.reason
+    assert (tmp_path / "e.jsonl").is_file()
+    assert list(private.iterdir()) == []
 
 
 def test_unsigned_evidence_is_said_to_be(house, tmp_path, artifact, wardein) -> None:

@@ -86,7 +86,10 @@ def _check_apart(step: Step, arguments: Mapping[str, Any], options: Options) -> 
     """No output may take the place of an input, of the key, or of another output."""
     taken: dict[Path, str] = {}
     for uri, name in (
-        (options.key, "--key"),
+        (options.key or os.environ.get(KEY_VARIABLE, ""), "--key"),
+        (os.environ.get("WARDEIN_PUBLIC_KEY", ""), "WARDEIN_PUBLIC_KEY"),
+        (str(options.policy or ""), "--policy"),
+        *((str(arguments[p.name]), p.flag) for p in step.params if p.output == "Folder" and arguments.get(p.name)),
         *((arguments.get(p.name), p.flag) for p in step.params if p.artifact == "Key"),
     ):
         scheme, colon, rest = str(uri or "").partition(":")
@@ -126,11 +129,11 @@ def _guarded(step: Step, arguments: dict[str, Any], options: Options) -> Report:
             identity["subject"] = tuple(Subject(i.name, i.digest) for i in inputs if i.name == step.subject.name)
             identity["inputs"] = inputs
             outputs = _redirect_outputs(step, bound, Path(private))
-            report = step.function(**bound)
+            report = _judged(replace(step.function(**bound), **identity), options.policy, step)
             for written, target in outputs:
                 if written.exists():
                     files.deliver(written, target)
-        return _judged(replace(report, **identity), options.policy, step)
+        return report
     except WardeinError as error:
         return replace(could_not_look(_with_original_names(str(error), originals)), **identity)
     except ModuleNotFoundError as error:
@@ -222,10 +225,16 @@ def _redirect_outputs(step: Step, bound: dict[str, Any], private: Path) -> list[
 
 @contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
-    """Raise in the main thread after so many seconds; programs that a step runs have limits of their own."""
-    if seconds <= 0 or threading.current_thread() is not threading.main_thread():
+    """Raise in the main thread after so many seconds, or when told to stop, so that copies go and evidence is written.
+
+    Programs that a step runs have limits of their own.
+    """
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
+
+    def stop(signum: int, frame: object) -> None:
+        raise WardeinError("was told to stop before it had finished (SIGTERM)")
 
     def expire(signum: int, frame: object) -> None:
         raise WardeinError(
@@ -233,12 +242,14 @@ def _time_limit(seconds: float) -> Iterator[None]:
         )
 
     previous = signal.signal(signal.SIGALRM, expire)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    stopped = signal.signal(signal.SIGTERM, stop)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0))
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
+        signal.signal(signal.SIGTERM, stopped)
 
 
 def _signer(uri: str) -> Any:

@@ -45,6 +45,7 @@ def deliver(source: Path, target: Path) -> None:
     Raises:
         UsageError: If the target's folder cannot be written to.
     """
+    temporary = None
     try:
         descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         with open(source, "rb") as finished, open(descriptor, "wb") as file:
@@ -53,8 +54,12 @@ def deliver(source: Path, target: Path) -> None:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, target)
-    except OSError as error:
-        raise UsageError(f"cannot be written ({error.strerror})", where=str(target)) from None
+    except BaseException as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise UsageError(f"cannot be written ({error.strerror})", where=str(target)) from None
+        raise
 
 
 def check_writable(path: Path) -> None:

@@ -98,7 +98,7 @@ def copy_of(path: Path, folder: Path) -> Copy:
     Raises:
         WardeinError: As :func:`hash_folder`, or if there is no room.
     """
-    target = folder / (path.name or "folder")
+    target = folder / (Path(os.path.abspath(path)).name or "folder")
     try:
         if not path.is_dir():
             with open_regular(path, str(path), follow=True) as source:

@@ -169,6 +169,16 @@ def test_thresholds_of_a_run_are_free_where_the_policy_has_its_own(siege: Siege)
     assert deny_rules(siege.gate()) == {"gate/parameter"}
 
 
+def test_an_input_that_the_policy_lists_cannot_be_left_out(siege: Siege) -> None:
+    """Or a run would validate with a suite of its own instead of the reviewed reference."""
+    text = (siege.house.policy / "policy.yaml").read_text()
+    listed = f"  validate_data:\n    inputs: {{reference: [{'1' * 64}]}}\n"
+    pin(siege, text.replace("  validate_data:\n", listed))
+    denied = siege.gate()
+    assert deny_rules(denied) == {"gate/other-input"}
+    assert "without the reference" in next(f["message"] for f in denied.report["findings"] if f["fails"])
+
+
 def test_a_policy_that_names_an_unknown_check_denies(siege: Siege) -> None:
     text = (siege.house.policy / "policy.yaml").read_text()
     pin(siege, text.replace("\nchecks:\n", "\nchecks:\n  detect_everything: {}\n"))

@@ -165,6 +165,15 @@ def test_a_served_model_that_was_tampered_with_is_not_made_current_again(siege: 
     assert "no longer holds the model" in ran.one_line
 
 
+def test_something_else_at_the_place_of_the_link_is_left_alone(siege: Siege) -> None:
+    paths = decided(siege)
+    (siege.folder / "served" / "current").mkdir(parents=True)
+    ran = promote(siege, paths)
+    assert ran.code == 2
+    assert "is in the way" in ran.one_line
+    assert [path.name for path in (siege.folder / "served").iterdir()] == ["current"]
+
+
 def test_a_target_that_cannot_be_written_to(siege: Siege) -> None:
     paths = decided(siege)
     (siege.folder / "served").write_bytes(b"a file")

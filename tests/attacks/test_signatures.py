@@ -80,6 +80,8 @@ def test_a_foreign_key_is_denied(siege: Siege) -> None:
 
 def test_another_trust_root_than_the_pinned_one_is_refused(siege: Siege, monkeypatch: pytest.MonkeyPatch) -> None:
     """Mallory makes a trust root of his own, signs with his own keys, and names it in the run's parameters."""
+    monkeypatch.setenv("WARDEIN_TRUST_SHA256", "")
+    assert siege.gate().code == 2  # an unset secret must not switch the pin off
     monkeypatch.setenv("WARDEIN_TRUST_SHA256", hashlib.sha256(siege.house.trust.read_bytes()).hexdigest())
     assert siege.gate().code == 0
     siege.house.trust.write_bytes(siege.house.trust.read_bytes() + b" ")

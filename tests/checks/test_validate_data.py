@@ -419,6 +419,7 @@ BAD_SUITES = {
         "a backtick",
     ),
     "a condition on a column that is no identifier": (age_where("`monthly income` > 0"), "no identifier"),
+    "a condition with a variable of the calling code": (age_where("__pd_eval_local_secret == 5"), "no identifier"),
     "a condition with a variable": (age_where("age > @x"), "the character @"),
     "a condition over two lines": (age_where("age > 0\n or age < 1"), "cannot be printed"),
     "a condition that fills the memory": (age_where("age > 9 ** 9 ** 9 ** 9"), "more than a comparison"),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 FailOn = Literal["verdict", "error"]
+EXIT_CODES = {"PASS": 0, "NOT_APPLICABLE": 0, "FAIL": 1, "ERROR": 2}
 
 
 def argv(step: str, **parameters: Any) -> list[str]:
@@ -114,17 +115,17 @@ class StepOperator(BaseOperator):  # type: ignore[misc]  # Airflow resolves its 
                 raise AirflowFailException(f"{self.step}: misuse, nothing was examined: {ended.output}")
             text = f"{self.step}: ended with code {ended.exit_code} and left no evidence: {ended.output}"
             raise AirflowException(text)
-        result, reason = _read(evidence)
+        result, reason = _read(evidence, self.step, self.run_id)
         verdict = result["verdict"]
+        if ended.exit_code != EXIT_CODES[verdict]:
+            text = f"{self.step}: the evidence says {verdict}, but the command ended with {ended.exit_code}"
+            raise AirflowException(text)
         if verdict == "ERROR":
             self._push(context, result)
             raise AirflowException(f"{self.step}: ERROR: {reason}")
         if verdict == "FAIL" and self.fail_on == "verdict":
             self._push(context, result)
             raise AirflowFailException(f"{self.step}: FAIL: {reason}")
-        if ended.exit_code not in (0, 1):
-            text = f"{self.step}: the evidence says {verdict}, but the command ended with {ended.exit_code}"
-            raise AirflowException(text)
         return result
 
     def _make_room(self, evidence: Path) -> None:
@@ -165,7 +166,7 @@ def _given(value: Any) -> Any:
     return None if value is None or value == "" else value
 
 
-def _read(evidence: Path) -> tuple[dict[str, Any], str]:
+def _read(evidence: Path, step: str, run_id: str) -> tuple[dict[str, Any], str]:
     """What XCom may hold of the evidence, and the reason for the log."""
     import hashlib
 
@@ -182,6 +183,9 @@ def _read(evidence: Path) -> tuple[dict[str, Any], str]:
         report = wire.from_json(statement.predicate, statement.subject)
     except WardeinError as error:
         raise AirflowException(f"the evidence cannot be read: {error}") from None
+    if (report.check, report.nonce) != (step, run_id):
+        text = f"the evidence is of {report.check} in run {report.nonce!r}, not of {step} in run {run_id!r}"
+        raise AirflowException(text)
     return {
         "verdict": str(report.verdict),
         "passed": report.passed,

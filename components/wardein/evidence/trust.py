@@ -89,7 +89,7 @@ def load(path: Path) -> TrustRoot:
             f"cannot be read ({error.strerror})", where=str(path), mend="wardein init DIR makes one for trying out"
         ) from None
     pinned = os.environ.get(PIN_VARIABLE)
-    if pinned and hashlib.sha256(content).hexdigest() != pinned:
+    if pinned is not None and hashlib.sha256(content).hexdigest() != pinned:
         raise WardeinError(f"is not the trust root that {PIN_VARIABLE} pins", where=path.name)
     data = strict_loads(content, where=path.name)
     try:

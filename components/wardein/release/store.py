@@ -54,6 +54,10 @@ class Store:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def _make_current(self, temporary: Path, digest: str, record: Mapping[str, str]) -> Path:
+        current = self.folder / CURRENT
+        if current.exists() and not current.is_symlink():
+            mend = "it is not a link that promote made; move it away"
+            raise UsageError("is in the way", where=str(current), mend=mend)
         final = self.folder / digest
         if final.exists():
             standing = [path for path in final.iterdir() if path.name != EVIDENCE]
@@ -65,7 +69,9 @@ class Store:
             os.rename(temporary, final)
         AuditLog(self.folder / AUDIT_LOG).append({"action": "promote", "model": digest, **record})
         link = Path(tempfile.mkdtemp(dir=self.folder, prefix=".link-")) / CURRENT
-        link.symlink_to(digest)
-        os.replace(link, self.folder / CURRENT)
-        link.parent.rmdir()
+        try:
+            link.symlink_to(digest)
+            os.replace(link, self.folder / CURRENT)
+        finally:
+            shutil.rmtree(link.parent)
         return final

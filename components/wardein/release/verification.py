@@ -139,6 +139,10 @@ def _is_of_this_release(claim: Claim, release: Release) -> Finding | None:
 
 def _is_of_shown_inputs(claim: Claim, release: Release, policy: CheckPolicy) -> Finding | None:
     """Whatever a check read beside its subject was chosen by the run: compare all of it, and deny what cannot be."""
+    had = {item.name for item in claim.report.inputs} if claim.report else set()
+    absent = sorted(name for name, digests in policy.inputs.items() if digests and name not in had)
+    if absent:
+        return _deny("gate/other-input", claim.check, f"was made without the {absent[0]} that the policy lists")
     for item in claim.report.inputs if claim.report else ():
         role = _role(item.name)
         if item.name in policy.inputs and item.digest not in policy.inputs[item.name]:

@@ -165,7 +165,8 @@ def _identifier(name: object) -> str:
         tree = ast.parse(name, mode="eval").body if isinstance(name, str) and name.isidentifier() else None
     except SyntaxError:  # a keyword
         tree = None
-    if not isinstance(tree, ast.Name) or tree.id != name:
+    # pandas reads names that begin like its own, __pd_eval_local_x, as variables of the calling code.
+    if not isinstance(tree, ast.Name) or tree.id != name or name.startswith("__"):
         raise _NoComparison(
             f"the name {ascii(name)[:60]} is no identifier; such a column cannot be used in a condition"
         )
