@@ -83,22 +83,8 @@ def run(step: Step, arguments: Mapping[str, Any], options: Options) -> Report:
 
 
 def _check_apart(step: Step, arguments: Mapping[str, Any], options: Options) -> None:
-    """No output may take the place of an input, of the key, or of another output."""
-    taken: dict[Path, str] = {}
-    for uri, name in (
-        (options.key or os.environ.get(KEY_VARIABLE, ""), "--key"),
-        (os.environ.get("WARDEIN_PUBLIC_KEY", ""), "WARDEIN_PUBLIC_KEY"),
-        (str(options.policy or ""), "--policy"),
-        *((str(arguments[p.name]), p.flag) for p in step.params if p.output == "Folder" and arguments.get(p.name)),
-        *((arguments.get(p.name), p.flag) for p in step.params if p.artifact == "Key"),
-    ):
-        scheme, colon, rest = str(uri or "").partition(":")
-        if uri and (not colon or scheme in ("file", "file2")):
-            taken[Path(rest if colon else scheme).resolve()] = name
-    for param in step.params:
-        value = arguments.get(param.name)
-        if param.artifact not in ("", "Key") and value not in (None, ""):
-            taken |= {Path(item).resolve(): param.flag for item in (value if isinstance(value, list) else [value])}
+    """No output may take the place of an input, of a key, or of another output, nor lie inside one that is a folder."""
+    taken = _taken(step, arguments, options)
     outputs = [(options.evidence, "--evidence"), (options.html, "--html")]
     outputs += [(arguments.get(p.name), p.flag) for p in step.params if p.output == "File"]
     for path, name in outputs:
@@ -107,21 +93,35 @@ def _check_apart(step: Step, arguments: Mapping[str, Any], options: Options) -> 
         target = Path(path).resolve()
         clash = next((other for item, other in taken.items() if target == item or item in target.parents), "")
         if clash:
-            raise UsageError(
-                f"would overwrite, or lie inside, what {clash} names", where=name, mend="name another file"
-            )
+            mend = "name another file, beside it"
+            raise UsageError(f"would overwrite, or lie inside, what {clash} names", where=name, mend=mend)
         taken[target] = name
 
 
+def _taken(step: Step, arguments: Mapping[str, Any], options: Options) -> dict[Path, str]:
+    """The files and folders that a run reads or that are in its environment, with what names them."""
+    keys = [(options.key or os.environ.get(KEY_VARIABLE), "--key"), (os.environ.get("WARDEIN_PUBLIC_KEY"), "the key")]
+    keys += [(arguments.get(param.name), param.flag) for param in step.params if param.artifact == "Key"]
+    named: list[tuple[Any, str]] = [
+        (text.removeprefix("file:").removeprefix("file2:"), name) for text, name in keys if text
+    ]
+    named += [(options.policy, "--policy")] if options.policy else []
+    for param in step.params:
+        value = arguments.get(param.name)
+        if value not in (None, "") and (param.output == "Folder" or param.artifact not in ("", "Key")):
+            named += [(item, param.flag) for item in (value if isinstance(value, list) else [value])]
+    return {Path(path).resolve(): name for path, name in named}
+
+
 def _guarded(step: Step, arguments: dict[str, Any], options: Options) -> Report:
+    if step.has("nonce") and not arguments.get("nonce") and options.run_id:
+        arguments["nonce"] = options.run_id  # who binds a decision to a run means the evidence as well
     identity: dict[str, Any] = {
         "check": step.name,
         "version": __version__,
         "parameters": {p.name: _plain(arguments.get(p.name, p.default)) for p in step.params if p.is_setting},
     }
     originals: dict[str, str] = {}
-    if step.has("nonce") and not arguments.get("nonce") and options.run_id:
-        arguments["nonce"] = options.run_id  # who binds a decision to a run means the evidence as well
     try:
         _check_arguments(step, arguments)
         with tempfile.TemporaryDirectory(prefix="wardein-") as private, _time_limit(options.time_limit):
