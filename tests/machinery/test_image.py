@@ -598,3 +598,18 @@ def test_kinds_of_records() -> None:
 def test_a_reference_without_a_registry_is_refused():
     with pytest.raises(WardeinError, match="names no registry"):
         open_reference(f"python@sha256:{'0' * 64}")
+
+
+def test_a_layer_that_is_listed_many_times_is_copied_once(tmp_path, monkeypatch):
+    """A small archive must not ask for a large copy; images with several equal, empty layers are honest."""
+    stored = []
+    store = imagecopy._Layout._store
+    monkeypatch.setattr(imagecopy._Layout, "_store", lambda self, *rest: stored.append(rest[2]) or store(self, *rest))
+    members = images.docker_archive([LOWER] * 5)
+    manifest = json.loads(members["manifest.json"])
+    manifest[0]["Layers"] = ["0/layer.tar"] * 5
+    members["manifest.json"] = json.dumps(manifest).encode()
+    file = archive(tmp_path / "image.tar", members)
+    with verified_copy(str(file)) as copy:
+        assert len(copy.diff_ids) == 5
+    assert sorted(stored) == ["layer 0", "the configuration"]

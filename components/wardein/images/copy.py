@@ -161,7 +161,11 @@ class _Layout:
         if not isinstance(listed, list):
             raise WardeinError("lists no layers", where="manifest.json")
         config = self._store(opener(str(entry.get("Config"))), "", "the configuration", MAX_BYTES)
-        layers = [self._store(opener(str(name)), "", f"layer {n}", MAX_UNPACKED) for n, name in enumerate(listed)]
+        stored: dict[str, Path] = {}  # a layer that is listed many times, as empty ones are, is copied once
+        for n, name in enumerate(map(str, listed)):
+            if name not in stored:
+                stored[name] = self._store(opener(name), "", f"layer {n}", MAX_UNPACKED)
+        layers = [stored[str(name)] for name in listed]
         if "index.json" in names:
             self._compare_with_index(opener, names, [config.name, *(layer.name for layer in layers)])
         manifest = {
