@@ -22,6 +22,7 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 from wardein import cli
@@ -191,6 +192,7 @@ def compiled(compile_to: Callable[[str], None]) -> str:
         return path.read_text(encoding="utf-8")
 
 
+@cache
 def imported(path: Path) -> object:
     """A module by its file, so that what was just written is what is compiled."""
     spec = importlib.util.spec_from_file_location(path.stem, path)

@@ -6,28 +6,45 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from wardein.errors import UsageError
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write through a temporary file in the same folder, flushed to disk, then renamed.
+    """Write a file whole or not at all.
 
     Raises:
         UsageError: If the folder does not exist or cannot be written to.
     """
+    with _replacing(path) as file:
+        file.write(content)
+
+
+def deliver(source: Path, target: Path) -> None:
+    """Give a finished file its place, by copying it there whole or not at all.
+
+    Raises:
+        UsageError: If the target's folder does not exist or cannot be written to.
+    """
+    with _replacing(target) as file, open(source, "rb") as finished:
+        shutil.copyfileobj(finished, file, 1024 * 1024)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A temporary file beside the target, under an unforeseeable name; once written, flushed to disk and renamed."""
     try:
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
-        raise UsageError(
-            f"cannot be written ({error.strerror})",
-            where=str(path),
-            mend="give a path in a folder that exists and is writable",
-        ) from None
+        mend = "give a path in a folder that exists and is writable"
+        raise UsageError(f"cannot be written ({error.strerror})", where=str(path), mend=mend) from None
     try:
         with open(descriptor, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
@@ -36,29 +53,6 @@ def write_whole(path: Path, content: bytes) -> None:
         Path(temporary).unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise UsageError(f"cannot be written ({error.strerror})", where=str(path)) from None
-        raise
-
-
-def deliver(source: Path, target: Path) -> None:
-    """Give a finished file its place: copied beside the target under an unforeseeable name, flushed, then renamed.
-
-    Raises:
-        UsageError: If the target's folder cannot be written to.
-    """
-    temporary = None
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        with open(source, "rb") as finished, open(descriptor, "wb") as file:
-            shutil.copyfileobj(finished, file, 1024 * 1024)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
-    except BaseException as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise UsageError(f"cannot be written ({error.strerror})", where=str(target)) from None
         raise
 
 

@@ -107,27 +107,20 @@ def _judge_check(check: str, claims: Sequence[Claim], release: Release) -> tuple
 
 
 def _inadmissible(claim: Claim, release: Release, policy: CheckPolicy) -> Finding | None:
-    steps: Sequence[Callable[[], Finding | None]] = (
-        lambda: _is_signed(claim),
-        lambda: _is_of_this_version(claim),
-        lambda: _is_of_this_release(claim, release),
-        lambda: _is_of_shown_inputs(claim, release, policy),
-        lambda: _is_of_this_run(claim, release),
-        lambda: _is_fresh(claim, release, policy),
-    )
-    return next((reason for step in steps if (reason := step()) is not None), None)
-
-
-def _is_signed(claim: Claim) -> Finding | None:
-    if claim.error or claim.signer is None or claim.report is None:
-        return _deny("gate/untrusted", claim.check, claim.error or "is not a check result")
-    return None
-
-
-def _is_of_this_release(claim: Claim, release: Release) -> Finding | None:
     report = claim.report
-    if report is None:
-        return _deny("gate/untrusted", claim.check, "is not a check result")
+    if claim.error or claim.signer is None or report is None:
+        return _deny("gate/untrusted", claim.check, claim.error or "is not a check result")
+    steps: Sequence[Callable[[Report, Release, CheckPolicy], Finding | None]] = (
+        _is_of_this_version,
+        _is_of_this_release,
+        _is_of_shown_inputs,
+        _is_of_this_run,
+        _is_fresh,
+    )
+    return next((reason for step in steps if (reason := step(report, release, policy)) is not None), None)
+
+
+def _is_of_this_release(report: Report, release: Release, policy: CheckPolicy) -> Finding | None:
     role = _role(load(report.check).subject.name)
     expected = release.shown.get(role)
     if expected is None:
@@ -137,58 +130,56 @@ def _is_of_this_release(claim: Claim, release: Release) -> Finding | None:
     return None
 
 
-def _is_of_shown_inputs(claim: Claim, release: Release, policy: CheckPolicy) -> Finding | None:
+def _is_of_shown_inputs(report: Report, release: Release, policy: CheckPolicy) -> Finding | None:
     """Whatever a check read beside its subject was chosen by the run: compare all of it, and deny what cannot be."""
-    had = {item.name for item in claim.report.inputs} if claim.report else set()
+    had = {item.name for item in report.inputs}
     absent = sorted(name for name, digests in policy.inputs.items() if digests and name not in had)
     if absent:
-        return _deny("gate/other-input", claim.check, f"was made without the {absent[0]} that the policy lists")
-    for item in claim.report.inputs if claim.report else ():
+        return _deny("gate/other-input", report.check, f"was made without the {absent[0]} that the policy lists")
+    for item in report.inputs:
         role = _role(item.name)
         if item.name in policy.inputs and item.digest not in policy.inputs[item.name]:
-            return _deny("gate/other-input", claim.check, f"was made with another {item.name} than the policy allows")
+            return _deny("gate/other-input", report.check, f"was made with another {item.name} than the policy allows")
         if role == "signature":
             continue  # what it says was verified against the trust root, which is compared
         if role not in release.shown:
             return _deny(
-                "gate/input-not-shown", claim.check, f"what it read as {role} cannot be compared: give --{role}"
+                "gate/input-not-shown", report.check, f"what it read as {role} cannot be compared: give --{role}"
             )
         if item.digest != release.shown[role]:
             return _deny(
-                "gate/other-input", claim.check, f"was made with another {role} than the one shown to the gate"
+                "gate/other-input", report.check, f"was made with another {role} than the one shown to the gate"
             )
     return None
 
 
-def _is_of_this_version(claim: Claim) -> Finding | None:
+def _is_of_this_version(report: Report, release: Release, policy: CheckPolicy) -> Finding | None:
     """What a check looks at changes with its version; evidence of an older one may have looked at less."""
-    version = claim.report.version if claim.report else ""
-    if version != __version__:
-        return _deny("gate/other-version", claim.check, f"was made by wardein {version}, this is {__version__}")
+    if report.version != __version__:
+        return _deny("gate/other-version", report.check, f"was made by wardein {report.version}, this is {__version__}")
     return None
 
 
-def _is_of_this_run(claim: Claim, release: Release) -> Finding | None:
-    if release.nonce and claim.report is not None and claim.report.nonce != release.nonce:
-        return _deny("gate/other-run", claim.check, "was made in another run of the pipeline")
+def _is_of_this_run(report: Report, release: Release, policy: CheckPolicy) -> Finding | None:
+    if release.nonce and report.nonce != release.nonce:
+        return _deny("gate/other-run", report.check, "was made in another run of the pipeline")
     return None
 
 
-def _is_fresh(claim: Claim, release: Release, policy: CheckPolicy) -> Finding | None:
-    report = claim.report
+def _is_fresh(report: Report, release: Release, policy: CheckPolicy) -> Finding | None:
     try:
-        finished = _moment(str(report.execution.get("finished", ""))) if report else None
-        until = _moment(report.valid_until) if report and report.valid_until else None
+        finished = _moment(str(report.execution.get("finished", "")))
+        until = _moment(report.valid_until) if report.valid_until else None
     except ValueError:
-        finished = until = None
-    if finished is None:
-        return _deny("gate/stale", claim.check, "does not say when it was made")
+        return _deny("gate/stale", report.check, "does not say when it was made")
     if finished > release.now + CLOCK_SKEW:
-        return _deny("gate/stale", claim.check, "was made in the future; check the clocks")
+        return _deny("gate/stale", report.check, "was made in the future; check the clocks")
     age = release.now - finished
     if age > timedelta(hours=policy.max_age_hours) or (until is not None and release.now > until):
         hours = age.total_seconds() / 3600
-        return _deny("gate/stale", claim.check, f"is {hours:.1f} hours old; the policy allows {policy.max_age_hours:g}")
+        return _deny(
+            "gate/stale", report.check, f"is {hours:.1f} hours old; the policy allows {policy.max_age_hours:g}"
+        )
     return None
 
 
