@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import sys
@@ -211,10 +212,9 @@ def _json(param: Param, text: str) -> Any:
 
 def _command(name: str, argv: Sequence[str]) -> int:
     if name in COMMANDS:
-        from wardein import commands
-
         parser = _Parser(prog=f"wardein {name}", description=COMMANDS[name], formatter_class=_help_format())
-        return commands.run(name, parser, argv)
+        command = importlib.import_module(f"wardein.commands.{name}")
+        return int(command.run(parser, argv))
     if name.replace("-", "_") not in STEPS:
         raise UsageError(f"there is no command {name!r}", mend="see: wardein --help")
     return run_step(name, argv)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wardein.commands import PACKS
+from wardein.policy.packs import PACKS
 from wardein.errors import WardeinError
 from wardein.policy.policy import load
 from wardein.report import Metric

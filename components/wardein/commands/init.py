@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keys, a trust root and a policy, for trying out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from wardein.errors import UsageError, WardeinError, missing_extra
+from wardein.policy.packs import NAMES, PACKS
+
+
+def run(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
+    """Make the folder that the options name."""
+    parser.add_argument("folder", type=Path, help="the folder to make; it must not exist, or be empty")
+    parser.add_argument("--pack", default="baseline", help="the policy pack to start from (default: baseline)")
+    text = "pin a setting of the checks, for example label=approved or 'sensitive=[\"sex\"]' (repeatable)"
+    parser.add_argument("--pin", action="append", default=[], metavar="NAME=VALUE", help=text)
+    options = parser.parse_args(argv)
+    return init(options.folder, options.pack, dict(map(_pin, options.pin)))
+
+
+def init(folder: Path, pack: str, pins: Mapping[str, Any]) -> int:
+    """Make a folder with one key per role, the trust root that lists them, and a policy to start from.
+
+    Args:
+        folder: The folder to make.
+        pack: The policy pack to copy.
+        pins: Settings that the policy pins for every check that has them.
+
+    Raises:
+        UsageError: If the folder is not empty or cannot be made, or there is no such pack.
+    """
+    from wardein import files
+    from wardein.evidence import trust
+    from wardein.evidence.keys import create_file_key
+    from wardein.subject import digest_of
+
+    for module in ("securesystemslib", "yaml"):
+        if find_spec(module) is None:
+            raise missing_extra(module, "sign")
+    if pack not in NAMES:
+        raise UsageError(f"there is no policy pack {pack!r}", where="--pack", mend=f"choose one of: {', '.join(NAMES)}")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError("exists and is not an empty folder", where=str(folder), mend="name a new folder")
+    try:
+        (folder / "keys").mkdir(parents=True, mode=0o700)
+        shutil.copytree(PACKS / pack, folder / "policy")
+    except OSError as error:
+        raise UsageError(f"cannot be made ({error.strerror})", where=str(folder)) from None
+    try:
+        _write_pins(folder / "policy", pins)
+    except WardeinError:
+        shutil.rmtree(folder)
+        raise
+    keys = [
+        trust.TrustedKey(role, (role,), create_file_key(folder / "keys" / f"{role}.pem"))
+        for role in ("train", "check", "gate")
+    ]
+    files.write_whole(folder / "trust.json", trust.dump(keys, digest_of(folder / "policy")))
+    print(f"{folder}/keys/      one private key each for train, check and gate: for trying out only")
+    print(f"{folder}/trust.json who may say what, and the digest of the policy in force")
+    print(f"{folder}/policy/    what is required of a release; after a change, run: wardein show {folder}/policy")
+    return 0
+
+
+def _pin(text: str) -> tuple[str, Any]:
+    """A setting and its value; the value is JSON if it can be read as such, else text."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"{text!r} is not NAME=VALUE", where="--pin")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def _write_pins(folder: Path, pins: Mapping[str, Any]) -> None:
+    """Add the pins to a policy, and read it once, so that a misspelt one is found out now."""
+    import yaml
+    from wardein.policy.policy import FILE, load
+
+    if pins:
+        with open(folder / FILE, "a", encoding="utf-8") as file:
+            file.write("\n" + yaml.safe_dump({"parameters": dict(pins)}, sort_keys=True))
+    load(folder)

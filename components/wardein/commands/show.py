@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evidence, in readable form."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from wardein.errors import WardeinError
+
+
+def run(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
+    """Show the file that the options name."""
+    parser.add_argument("file", type=Path, help="an evidence file, or a policy folder, whose digest is printed")
+    parser.add_argument("--trust", type=Path, help="also say whether a key of this trust root signed it")
+    options = parser.parse_args(argv)
+    return show(options.file, options.trust)
+
+
+def show(path: Path, trust_file: Path | None) -> int:
+    """Print an evidence file's statements: who says what of which subject, and the digest of the verdict core.
+
+    Raises:
+        WardeinError: If there is nothing that can be read.
+    """
+    if path.is_dir():
+        from wardein.subject import digest_of
+
+        print(f"sha256:{digest_of(path)}  {path}")
+        return 0
+    from wardein.evidence.envelope import read_claims
+    from wardein.evidence.model_signing import MEDIA_TYPE, open_bundle
+
+    trusted = _trust(trust_file)
+    if path.is_file() and MEDIA_TYPE.encode() in path.read_bytes()[:4096]:
+        print("\n".join(_statement_lines(1, open_bundle(path), trusted)))
+        return 0
+    unreadable = 0
+    for number, item in enumerate(read_claims(path), 1):
+        if isinstance(item, WardeinError) and number == 1:
+            raise WardeinError("is not evidence", where=str(path), mend="give the file of --evidence, or a signature")
+        if isinstance(item, WardeinError):
+            unreadable += 1
+            print(f"line {number}: {item}")
+            continue
+        print("\n".join(_statement_lines(number, item, trusted)))
+    return 2 if unreadable else 0
+
+
+def _statement_lines(number: int, envelope: Any, trusted: Any) -> list[str]:
+    from wardein import wire
+    from wardein.cli import summary
+    from wardein.evidence.statement import read
+    from wardein.report import CHECK_RESULT
+
+    statement = read(envelope.payload)
+    lines = [f"statement {number}: {statement.predicate_type}", f"  signed   {_signed_by(envelope, trusted)}"]
+    lines += [f"  subject  {s.name} sha256:{s.digest}" for s in statement.subject]
+    if statement.predicate_type == CHECK_RESULT:
+        return [*lines, summary(wire.from_json(statement.predicate, statement.subject))]
+    return [*lines, json.dumps(statement.predicate, indent=2, ensure_ascii=False)]
+
+
+def _signed_by(envelope: Any, trusted: Any) -> str:
+    keyids = ", ".join(keyid[:16] or "a key without identifier" for keyid, _ in envelope.signatures)
+    if not keyids:
+        return "by nobody"
+    if trusted is None:
+        return f"by {keyids} (not verified: give --trust)"
+    for key in trusted.keys:
+        if envelope.verified_by(key.key):
+            return f"by {key.name} ({', '.join(key.roles)}), verified"
+    return f"by {keyids}, which no key of the trust root bears out"
+
+
+def _trust(path: Path | None) -> Any:
+    if path is None:
+        return None
+    from wardein.evidence import trust
+
+    return trust.load(path)
