@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import House, Ran
-from wardein import commands, execute, spec, wire
+from wardein import execute, spec, wire
 from wardein.artifacts import Artifact, OutputFile
 from wardein.errors import UsageError, WardeinError
 from wardein.report import Coverage, Finding, Report, Severity, Verdict, conclude
@@ -304,7 +304,7 @@ def test_init_makes_private_keys_private(house: House) -> None:
 
 
 def test_init_without_the_signing_packages_leaves_nothing(tmp_path, wardein, monkeypatch) -> None:
-    monkeypatch.setattr(commands, "find_spec", lambda name: None)
+    monkeypatch.setattr(init, "find_spec", lambda name: None)
     ran = wardein("init", tmp_path / "house")
     assert ran.code == 2
     assert "pip install 'wardein[sign]'" in ran.one_line

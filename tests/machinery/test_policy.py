@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from wardein.policy.packs import PACKS
 from wardein.errors import WardeinError
+from wardein.policy.packs import PACKS
 from wardein.policy.policy import load
 from wardein.report import Metric
 from wardein.spec import CHECKS

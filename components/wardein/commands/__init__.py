@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The commands that are not steps, one module each: ``run(parser, argv)`` adds its options, and returns the exit code."""
+"""The commands that are not steps: ``run(parser, argv)`` adds its options and returns the exit code."""
