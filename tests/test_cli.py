@@ -20,6 +20,7 @@ import pytest
 from tests.conftest import House, Ran
 from wardein import execute, spec, wire
 from wardein.artifacts import Artifact, OutputFile
+from wardein.commands import init
 from wardein.errors import UsageError, WardeinError
 from wardein.report import Coverage, Finding, Report, Severity, Verdict, conclude
 
