@@ -23,6 +23,11 @@ COMMANDS = {
     "init": "Make keys, a trust root and a baseline policy for trying out.",
     "show": "Show any evidence file in readable form.",
     "audit": "Verify the audit log of promotions, and print its head.",
+    "policy": "Explain a policy, test it with cases, compare two, or list the controls that it covers.",
+    "waive": "Ask for a waiver of one finding, signed by whoever owns it; somebody else countersigns.",
+    "countersign": "Add a second identity's signature to a waiver.",
+    "reconcile": "List aliases of a model registry that moved without a verified decision.",
+    "assess": "Run the checks and the gate that wardein.yaml lists, for people without an orchestrator.",
 }
 
 

@@ -14,6 +14,17 @@ from typing import Any
 from wardein.errors import UsageError, WardeinError, missing_extra
 from wardein.policy.packs import NAMES, PACKS
 
+# Who holds the try-out keys: duties that must be apart are with different people from the start.
+IDENTITIES = {
+    "train": "author",
+    "check": "ci",
+    "gate": "gate",
+    "approve": "reviewer",
+    "waive": "author",
+    "break-glass": "duty-officer",
+    "audit": "auditor",
+}
+
 
 def run(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     """Make the folder that the options name."""
@@ -21,16 +32,20 @@ def run(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     parser.add_argument("--pack", default="baseline", help="the policy pack to start from (default: baseline)")
     text = "pin a setting of the checks, for example label=approved or 'sensitive=[\"sex\"]' (repeatable)"
     parser.add_argument("--pin", action="append", default=[], metavar="NAME=VALUE", help=text)
+    parser.add_argument(
+        "--environment", default="dev", help="what the trust root is for: dev, staging, prod … (default: dev)"
+    )
     options = parser.parse_args(argv)
-    return init(options.folder, options.pack, dict(map(_pin, options.pin)))
+    return init(options.folder, options.pack, dict(map(_pin, options.pin)), options.environment)
 
 
-def init(folder: Path, pack: str, pins: Mapping[str, Any]) -> int:
+def init(folder: Path, pack: str, pins: Mapping[str, Any], environment: str = "dev") -> int:
     """Make a folder with one key per role, the trust root that lists them, and a policy to start from.
 
     Args:
         folder: The folder to make.
         pack: The policy pack to copy.
+        environment: What the trust root is for.
         pins: Settings that the policy pins for every check that has them.
 
     Raises:
@@ -59,12 +74,13 @@ def init(folder: Path, pack: str, pins: Mapping[str, Any]) -> int:
         shutil.rmtree(folder)
         raise
     keys = [
-        trust.TrustedKey(role, (role,), create_file_key(folder / "keys" / f"{role}.pem"))
-        for role in ("train", "check", "gate")
+        trust.TrustedKey(role, (role,), create_file_key(folder / "keys" / f"{role}.pem"), identity)
+        for role, identity in IDENTITIES.items()
     ]
-    files.write_whole(folder / "trust.json", trust.dump(keys, digest_of(folder / "policy")))
-    print(f"{folder}/keys/      one private key each for train, check and gate: for trying out only")
-    print(f"{folder}/trust.json who may say what, and the digest of the policy in force")
+    files.write_whole(folder / "trust.json", trust.dump(keys, digest_of(folder / "policy"), environment))
+    trust.load(folder / "trust.json")
+    print(f"{folder}/keys/      one private key a role ({', '.join(IDENTITIES)}): for trying out only")
+    print(f"{folder}/trust.json who may say what in {environment}, and the digest of the policy in force")
     print(f"{folder}/policy/    what is required of a release; after a change, run: wardein show {folder}/policy")
     return 0
 

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The trust root: which keys count, for which role, and which policy is in force.
+"""The trust root: which keys count, whose they are, for which role, where, and which policy is in force there.
 
-The verifier gets it out of band. It is a JSON file::
+The verifier of each environment gets its own, out of band. It is a JSON file::
 
     {"version": 1,
+     "environment": "prod",
      "policyDigest": "<sha256 of the policy folder>",
-     "keys": [{"name": "ci-checks", "roles": ["check"], "keyid": "…", "keytype": "ecdsa",
-               "scheme": "ecdsa-sha2-nistp256", "keyval": {"public": "-----BEGIN PUBLIC KEY-----…"}}]}
+     "keys": [{"name": "ci-checks", "identity": "ci@house.example", "roles": ["check"], "keyid": "…",
+               "keytype": "ecdsa", "scheme": "ecdsa-sha2-nistp256", "keyval": {"public": "-----BEGIN PUBLIC KEY…"}}]}
 """
 
 from __future__ import annotations
@@ -29,54 +30,77 @@ if TYPE_CHECKING:
 
 # Whoever runs the gate can pin the trust root's sha256 in its environment, out of reach of run parameters.
 PIN_VARIABLE = "WARDEIN_TRUST_SHA256"
-Role = Literal["train", "check", "gate", "approve"]
+Role = Literal["train", "check", "gate", "approve", "waive", "break-glass", "audit"]
+# Separation of duties: no identity may hold roles on both sides.
+_APART = (({"check"}, {"gate"}), ({"check", "gate"}, {"approve", "break-glass"}), ({"approve"}, {"break-glass"}))
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 
 
 @dataclass(frozen=True)
 class TrustedKey:
-    """A public key, what people call it, and what its signature may say."""
+    """A public key, what people call it, whose it is, and what its signature may say.
+
+    Attributes:
+        identity: The person or service that holds the key; approvals are counted by identity, not by key.
+    """
 
     name: str
     roles: tuple[str, ...]
     key: Key
+    identity: str = ""
 
 
 @dataclass(frozen=True)
 class TrustRoot:
-    """The trusted keys and the digest of the policy in force."""
+    """The trusted keys, the environment that they are trusted for, and the digest of the policy in force."""
 
     keys: tuple[TrustedKey, ...]
     policy_digest: str
+    environment: str
 
-    def signer_of(self, envelope: Envelope, role: Role) -> TrustedKey:
-        """The trusted key with this role whose signature on the envelope holds.
+    def signers_of(self, envelope: Envelope) -> tuple[TrustedKey, ...]:
+        """The trusted keys that signed an envelope: all of its signatures, or none, count.
 
         Raises:
-            WardeinError: Saying which of the steps failed: no signature, unknown key, wrong role, bad signature.
+            WardeinError: Saying what is wrong: no signature, an unknown key, the same key twice, or one that does
+                not hold. One bad signature among good ones means that somebody tampered with the envelope.
         """
         if envelope.payload_type != PAYLOAD_TYPE:
             raise WardeinError(f"the payload type is {envelope.payload_type!r}, not {PAYLOAD_TYPE!r}")
         if not envelope.signatures:
             raise WardeinError("is not signed", mend="run the step with --key")
-        known = [k for k in self.keys if any(k.key.keyid == keyid for keyid, _ in envelope.signatures)]
-        if not known:
+        listed = {trusted.key.keyid: trusted for trusted in self.keys}
+        keyids = [keyid for keyid, _ in envelope.signatures]
+        if any(keyid not in listed for keyid in keyids):
             raise WardeinError("is signed by a key that the trust root does not list")
-        holding = [k for k in known if envelope.verified_by(k.key, k.key.keyid)]
-        if not holding:
-            raise WardeinError(f"the signature of {known[0].name} does not hold: the content was changed after signing")
-        for trusted in holding:
+        if len(set(keyids)) != len(keyids):
+            raise WardeinError("is signed twice by the same key")
+        for keyid in keyids:
+            if not envelope.verified_by(listed[keyid].key, keyid):
+                name = listed[keyid].name
+                raise WardeinError(f"the signature of {name} does not hold: the content was changed after signing")
+        return tuple(listed[keyid] for keyid in keyids)
+
+    def signer_of(self, envelope: Envelope, role: Role) -> TrustedKey:
+        """The trusted key with this role that signed the envelope.
+
+        Raises:
+            WardeinError: As :meth:`signers_of`, or if none of the signers has the role.
+        """
+        signers = self.signers_of(envelope)
+        for trusted in signers:
             if role in trusted.roles:
                 return trusted
-        raise WardeinError(
-            f"is signed by {holding[0].name}, whose roles ({', '.join(holding[0].roles)}) do not include {role!r}"
-        )
+        first = signers[0]
+        raise WardeinError(f"is signed by {first.name}, whose roles ({', '.join(first.roles)}) do not include {role!r}")
 
 
 def load(path: Path) -> TrustRoot:
     """Read a trust root.
 
     Raises:
-        WardeinError: If it cannot be read, a key is malformed, a role unknown, or one key holds both check and gate.
+        WardeinError: If it cannot be read, is not the one that is pinned, a key is malformed or cannot be of the kind
+            that it says, a role is unknown, or one identity holds roles that must be apart.
     """
     try:
         from securesystemslib.signer import Key
@@ -97,32 +121,43 @@ def load(path: Path) -> TrustRoot:
             raise WardeinError(f"version {data['version']!r} is not 1", where=path.name)
         keys = tuple(
             TrustedKey(
-                str(item["name"]),
+                _name(item["name"]),
                 _roles(item["roles"]),
                 Key.from_dict(
                     item["keyid"], {"keytype": item["keytype"], "scheme": item["scheme"], "keyval": item["keyval"]}
                 ),
+                _name(item.get("identity", item["name"])),
             )
             for item in data["keys"]
         )
         if not re.fullmatch(r"[0-9a-f]{64}", str(data["policyDigest"])):
             mend = "paste the 64 digits that `wardein show POLICY` prints, without sha256:"
             raise WardeinError("policyDigest is not a lower-case sha256", where=path.name, mend=mend)
-        root = TrustRoot(keys, data["policyDigest"])
+        root = TrustRoot(keys, data["policyDigest"], _name(data["environment"]))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WardeinError(
             f"is not a trust root ({type(error).__name__}: {error})", where=path.name, mend="see docs/trust.md"
         ) from None
+    for trusted in keys:
+        _can_verify(trusted, path.name)
     _separate(root, path.name)
     return root
 
 
-def dump(keys: Sequence[TrustedKey], policy_digest: str) -> bytes:
+def dump(keys: Sequence[TrustedKey], policy_digest: str, environment: str) -> bytes:
     """The trust root as JSON."""
     listed: list[Mapping[str, Any]] = [
-        {"name": k.name, "roles": list(k.roles), "keyid": k.key.keyid, **k.key.to_dict()} for k in keys
+        {
+            "name": k.name,
+            "identity": k.identity or k.name,
+            "roles": list(k.roles),
+            "keyid": k.key.keyid,
+            **k.key.to_dict(),
+        }
+        for k in keys
     ]
-    return json.dumps({"version": 1, "policyDigest": policy_digest, "keys": listed}, indent=2).encode() + b"\n"
+    root = {"version": 1, "environment": environment, "policyDigest": policy_digest, "keys": listed}
+    return json.dumps(root, indent=2).encode() + b"\n"
 
 
 def _roles(value: Any) -> tuple[str, ...]:
@@ -131,11 +166,40 @@ def _roles(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _name(value: Any) -> str:
+    """A name that can stand in a report, a path or a terminal without meaning anything there."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ValueError(f"{value!r} is not a name of letters, digits and . _ @ + -")
+    return value
+
+
+def _can_verify(trusted: TrustedKey, where: str) -> None:
+    """A key whose material is not of the kind and scheme that it claims would fail later, as if evidence were bad."""
+    from securesystemslib.exceptions import UnverifiedSignatureError
+    from securesystemslib.signer import GPGKey, Signature
+
+    if isinstance(trusted.key, GPGKey):
+        return  # its signatures have a form of their own, and GnuPG itself looks at the material
+    try:
+        trusted.key.verify_signature(Signature(trusted.key.keyid, "00"), b"")
+    except UnverifiedSignatureError:
+        return
+    except Exception as error:  # whatever the library says of material that it cannot use
+        why = f"{trusted.key.keytype}/{trusted.key.scheme}: {error.__cause__ or error}"
+        raise WardeinError(f"the key of {trusted.name} is not what it says it is ({why})", where=where) from None
+
+
 def _separate(root: TrustRoot, where: str) -> None:
-    """Separation of duties: who checks does not decide, and no key is listed twice."""
+    """Separation of duties: who checks does not decide, who decides does not approve, and no key is listed twice."""
     materials = [json.dumps(k.key.to_dict()["keyval"], sort_keys=True) for k in root.keys]
+    names = [k.name for k in root.keys]
     for trusted, material in zip(root.keys, materials, strict=True):
         if materials.count(material) > 1 or sum(k.key.keyid == trusted.key.keyid for k in root.keys) > 1:
             raise WardeinError(f"lists the key of {trusted.name} twice", where=where)
-        if {"check", "gate"} <= set(trusted.roles):
-            raise WardeinError(f"gives {trusted.name} the roles check and gate; no key may hold both", where=where)
+        if names.count(trusted.name) > 1:
+            raise WardeinError(f"has two keys of the name {trusted.name}", where=where)
+        held = {role for k in root.keys if k.identity == trusted.identity for role in k.roles}
+        for one, other in _APART:
+            if one & held and other & held:
+                both = f"{sorted(one & held)[0]} and {sorted(other & held)[0]}"
+                raise WardeinError(f"gives {trusted.identity} the roles {both}; nobody may hold both", where=where)
