@@ -161,7 +161,7 @@ def _judged(report: Report, folder: Path | None, step: Step) -> Report:
     """Apply the policy's thresholds to a check; what decides on a release reads the policy itself."""
     if folder is None or step.kind != "check":
         return report
-    from wardein.policy.policy import load
+    from wardein.policy.load import load
 
     policy = load(folder)
     return replace(report.judged_by(policy.criteria_for(step.name, report.metrics)), policy_digest=policy.digest)

@@ -22,7 +22,7 @@ from wardein import __version__, wire
 from wardein.evidence.envelope import seal
 from wardein.evidence.keys import signer_for
 from wardein.evidence.statement import write
-from wardein.policy.policy import load
+from wardein.policy.load import load
 from wardein.release import verification
 from wardein.report import CHECK_RESULT, Coverage, Criterion, Input, Interval, Metric, Report, Tool, conclude
 from wardein.spec import load as load_step

@@ -15,7 +15,7 @@ from tests.conftest import Ran
 from wardein.evidence.envelope import seal
 from wardein.evidence.keys import signer_for
 from wardein.evidence.statement import write
-from wardein.policy.policy import load
+from wardein.policy.load import load
 from wardein.release import promote as promotion
 from wardein.release import store
 from wardein.report import VSA, Verdict

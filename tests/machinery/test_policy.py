@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from wardein.errors import WardeinError
+from wardein.policy.load import load
 from wardein.policy.packs import NAMES, PACKS
-from wardein.policy.policy import load
 from wardein.report import Metric
 from wardein.spec import CHECKS
 

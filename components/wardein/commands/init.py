@@ -99,7 +99,7 @@ def _pin(text: str) -> tuple[str, Any]:
 def _write_pins(folder: Path, pins: Mapping[str, Any]) -> None:
     """Add the pins to a policy, and read it once, so that a misspelt one is found out now."""
     import yaml
-    from wardein.policy.policy import FILE, load
+    from wardein.policy.load import FILE, load
 
     if pins:
         with open(folder / FILE, "a", encoding="utf-8") as file:

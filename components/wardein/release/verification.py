@@ -17,7 +17,7 @@ from wardein.evidence import trust as trust_root
 from wardein.evidence.claims import Claim, gather
 from wardein.evidence.trust import TrustRoot
 from wardein.images.identity import identify
-from wardein.policy import policy as policies
+from wardein.policy import load as policies
 from wardein.policy.policy import CheckPolicy, Policy
 from wardein.report import Criterion, Finding, Report, Severity, Verdict, conclude
 from wardein.spec import CHECKS, STEPS, load
