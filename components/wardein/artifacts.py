@@ -35,6 +35,8 @@ Dataset = Annotated[Path, In("Dataset")]
 Artifact = Annotated[Path, In("Artifact")]
 Suite = Annotated[Path, In("Suite")]
 Signature = Annotated[Path, In("Signature")]
+# Evidence that holds a gate's decision.
+Summary = Annotated[Path, In("Summary")]
 TrustRoot = Annotated[Path, In("TrustRoot")]
 PolicyFolder = Annotated[Path, In("Policy")]
 # A folder with an OCI layout, a docker-archive file, or a registry reference that is pinned by digest.
@@ -49,3 +51,5 @@ Claims = Annotated[list[Path], In("Claims")]
 Threshold = Annotated[float, Judged()]
 OutputFile = Annotated[Path, Out("File")]
 OutputFolder = Annotated[Path, Out("Folder")]
+# A log that the step appends to.
+OutputLog = Annotated[Path, Out("Log")]

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -108,7 +108,7 @@ def _taken(step: Step, arguments: Mapping[str, Any], options: Options) -> dict[P
     named += [(options.policy, "--policy")] if options.policy else []
     for param in step.params:
         value = arguments.get(param.name)
-        if value not in (None, "") and (param.output == "Folder" or param.artifact not in ("", "Key")):
+        if value not in (None, "") and (param.output in ("Folder", "Log") or param.artifact not in ("", "Key")):
             named += [(item, param.flag) for item in (value if isinstance(value, list) else [value])]
     return {Path(path).resolve(): name for path, name in named}
 
@@ -124,11 +124,14 @@ def _guarded(step: Step, arguments: dict[str, Any], options: Options) -> Report:
     originals: dict[str, str] = {}
     try:
         _check_arguments(step, arguments)
-        with tempfile.TemporaryDirectory(prefix="wardein-") as private, _time_limit(options.time_limit):
-            bound, inputs = _take_in(step, arguments, Path(private), originals)
+        with ExitStack() as stack:
+            private = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wardein-")))
+            landing = stack.enter_context(_landing(step, arguments, private))
+            stack.enter_context(_time_limit(options.time_limit))
+            bound, inputs = _take_in(step, arguments, private, landing, originals)
             identity["subject"] = tuple(Subject(i.name, i.digest) for i in inputs if i.name == step.subject.name)
             identity["inputs"] = inputs
-            outputs = _redirect_outputs(step, bound, Path(private))
+            outputs = _redirect_outputs(step, bound, private)
             report = _judged(replace(step.function(**bound), **identity), options.policy, step)
             for written, target in outputs:
                 if written.exists():
@@ -168,12 +171,12 @@ def _judged(report: Report, folder: Path | None, step: Step) -> Report:
 
 
 def _take_in(
-    step: Step, arguments: Mapping[str, Any], private: Path, originals: dict[str, str]
+    step: Step, arguments: Mapping[str, Any], private: Path, landing: Path, originals: dict[str, str]
 ) -> tuple[dict[str, Any], tuple[Input, ...]]:
     """Copy every artifact to a private folder and hash the copy, so that what is judged is what was hashed.
 
     A file that somebody swaps for the moment between hashing and reading would otherwise be judged under another's
-    digest. ``originals`` takes the names of the copies, to be undone in messages.
+    digest. The subject is copied to ``landing``. ``originals`` takes the names of the copies, to be undone in messages.
     """
     bound, inputs = dict(arguments), []
     for param in step.params:
@@ -185,7 +188,7 @@ def _take_in(
             continue
         copies = []
         for number, item in enumerate(value if isinstance(value, list) else [value]):
-            folder = private / f"{param.name}-{number}"
+            folder = (landing if param is step.subject else private) / f"{param.name}-{number}"
             folder.mkdir()
             copy = _copy(param, Path(item), folder)
             copies.append(copy.path)
@@ -221,6 +224,17 @@ def _redirect_outputs(step: Step, bound: dict[str, Any], private: Path) -> list[
             bound[param.name] = private / f"{param.name}.out"
             pending.append((bound[param.name], target))
     return pending
+
+
+@contextmanager
+def _landing(step: Step, arguments: Mapping[str, Any], private: Path) -> Iterator[Path]:
+    """Where the subject is copied to; for a step that fills a folder, into it, so that a rename puts it in place."""
+    places = [arguments[param.name] for param in step.params if param.output == "Folder" and arguments.get(param.name)]
+    if not places:
+        yield private
+        return
+    with files.landing(Path(places[0])) as landing:
+        yield landing
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -68,3 +68,27 @@ def check_writable(path: Path) -> None:
         raise UsageError(
             "its folder does not exist or cannot be written to", where=str(path), mend="create the folder first"
         )
+
+
+@contextmanager
+def landing(folder: Path) -> Iterator[Path]:
+    """A private place inside a folder, from which a rename puts things in place; nothing is left of it.
+
+    The folder is made if it does not exist, and removed again if nothing came to lie in it.
+
+    Raises:
+        UsageError: If the folder cannot be made or written to.
+    """
+    is_new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=folder, prefix=".incoming-"))
+    except OSError as error:
+        raise UsageError(f"cannot be written to ({error.strerror})", where=str(folder)) from None
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if is_new:
+            with suppress(OSError):  # something came to lie in it
+                folder.rmdir()

@@ -18,6 +18,8 @@ from wardein.subject import Subject
 
 CHECK_RESULT = "urn:wardein:check-result:1"
 VSA = "https://slsa.dev/verification_summary/v1"
+# The finding in which verify_artifact tells which key signed the artifact: its location is the key's name.
+SIGNER_RULE = "signature/signer"
 
 # More examples than this are not a size that anybody would collect to settle a threshold.
 MOST_EXAMPLES = 10_000_000
@@ -214,6 +216,7 @@ class Finding:
         rule: The rule's stable identifier, for example ``CVE-2022-22817`` or ``fairness/small-group``.
         location: A path inside the subject, a column, a package; never a path of the machine.
         fails: Whether this finding alone makes the verdict FAIL.
+        purl: The package that it is about, as a package URL with its version, for example ``pkg:pypi/pillow@9.0.0``.
     """
 
     rule: str
@@ -224,6 +227,7 @@ class Finding:
     cve: str = ""
     cwe: str = ""
     taxonomy: tuple[str, ...] = ()
+    purl: str = ""
 
     @property
     def fingerprint(self) -> str:

@@ -29,7 +29,9 @@ CHECKS = {
     "scan_image": "scan",
     "verify_artifact": "sign",
 }
-RELEASE = {"sign_artifact": "sign", "gate": "sign", "promote": "sign"}
+RELEASE = {"sign_artifact": "sign", "approve": "sign", "gate": "sign", "promote": "sign"}
+# What else a step takes as claims, beside the evidence of checks.
+CLAIMS = {"approve": ("waivers",), "gate": ("waivers", "approvals"), "promote": ("waivers", "approvals", "gate")}
 STEPS = tuple(CHECKS) + tuple(RELEASE)
 
 Kind = Literal["check", "release"]
@@ -44,7 +46,7 @@ class Param:
     Attributes:
         type: ``str int float bool list[str] dict[str, str] dict[str, float]``; ``path`` and ``paths`` for artifacts.
         artifact: For an artifact the step reads, its kind (``Model``, ``Dataset`` …); else empty.
-        output: For something the step writes, ``File`` or ``Folder``; else empty.
+        output: For something the step writes, ``File``, or what it works in itself: ``Folder`` or ``Log``; else empty.
         choices: The allowed values of an enumeration; else empty.
         judged: Whether it only judges what was measured, so that a run may choose it freely.
     """
@@ -100,10 +102,10 @@ class Step:
 
     @property
     def claims(self) -> tuple[str, ...]:
-        """The steps whose evidence it takes; Kubeflow, which passes no lists of artifacts, has an input for each."""
+        """The evidence that it takes; Kubeflow, which passes no lists of artifacts, has an input for each."""
         if not any(param.type == "paths" for param in self.params):
             return ()
-        return tuple(CHECKS) if self.name == "gate" else (*CHECKS, "gate")
+        return (*CHECKS, *CLAIMS.get(self.name, ()))
 
     def has(self, name: str) -> bool:
         """Whether the step itself has a parameter of this name."""

@@ -37,12 +37,20 @@ class HashedFile:
     bytes: int
 
 
+class PrivateCopy(type(Path())):  # type: ignore[misc]  # pathlib's concrete class
+    """The path of a copy that nobody else can write to, with the digest that was taken while it was made."""
+
+    digest = ""
+
+
 def digest_of(path: Path) -> str:
     """The sha256 of a file, or the digest of a folder over the names and contents of all its files.
 
     Raises:
         WardeinError: If the path does not exist, is empty, or holds links or special files.
     """
+    if isinstance(path, PrivateCopy) and path.digest:
+        return path.digest
     if path.is_dir() and not path.is_symlink():
         return _folder_digest(hash_folder(path))
     return hash_file(path).digest
@@ -85,9 +93,13 @@ def open_regular(path: Path, shown: str, *, follow: bool = False) -> BufferedRea
 class Copy:
     """A copy of a file or folder, and the digest and size of the bytes that were copied."""
 
-    path: Path
-    digest: str
+    path: PrivateCopy
     bytes: int
+
+    @property
+    def digest(self) -> str:
+        """The sha256 of what was copied."""
+        return self.path.digest
 
 
 def copy_of(path: Path, folder: Path) -> Copy:
@@ -98,18 +110,20 @@ def copy_of(path: Path, folder: Path) -> Copy:
     Raises:
         WardeinError: As :func:`hash_folder`, or if there is no room.
     """
-    target = folder / (Path(os.path.abspath(path)).name or "folder")
+    target = PrivateCopy(folder / (Path(os.path.abspath(path)).name or "folder"))
     try:
         if not path.is_dir():
             with open_regular(path, str(path), follow=True) as source:
                 copied = _copy_hashing(source, target, path.name)
-            return Copy(target, copied.digest, copied.bytes)
+            target.digest = copied.digest
+            return Copy(target, copied.bytes)
         files = []
         for name, found in _sorted_files(path):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             with open_regular(found, name) as source:
                 files.append(_copy_hashing(source, target / name, name))
-        return Copy(target, _folder_digest(files), sum(file.bytes for file in files))
+        target.digest = _folder_digest(files)
+        return Copy(target, sum(file.bytes for file in files))
     except OSError as error:
         mend = "make room where TMPDIR points, or set it to another folder"
         raise WardeinError(f"cannot be copied ({error.strerror})", where=str(path), mend=mend) from None

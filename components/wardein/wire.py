@@ -167,7 +167,7 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
         "location": finding.location,
         "fails": finding.fails,
         "fingerprint": finding.fingerprint,
-        **_drop(cve=finding.cve, cwe=finding.cwe, taxonomy=list(finding.taxonomy) or None),
+        **_drop(cve=finding.cve, cwe=finding.cwe, purl=finding.purl, taxonomy=list(finding.taxonomy) or None),
     }
 
 
@@ -236,6 +236,7 @@ def _read_finding(f: Mapping[str, Any]) -> Finding:
         cve=_text(f.get("cve", "")),
         cwe=_text(f.get("cwe", "")),
         taxonomy=tuple(map(_text, f.get("taxonomy", ()))),
+        purl=_text(f.get("purl", "")),
     )
 
 

@@ -12,12 +12,13 @@ import pytest
 
 from tests.attacks.conftest import NOW, Siege, deny_rules
 from tests.conftest import Ran
+from wardein import execute
 from wardein.evidence.envelope import seal
 from wardein.evidence.keys import signer_for
 from wardein.evidence.statement import write
+from wardein.evidence.summaries import Summary
 from wardein.policy.load import load
 from wardein.release import promote as promotion
-from wardein.release import store
 from wardein.report import VSA, Verdict
 from wardein.subject import Copy, Subject, copy_of, digest_of
 
@@ -61,14 +62,15 @@ def test_what_was_decided_is_promoted(siege: Siege) -> None:
     assert (served / "current").readlink() == Path(digest)
     assert (served / "current" / "model.skops").read_bytes() == siege.shown["model"].read_bytes()
     assert len((served / "current" / "claims.jsonl").read_bytes().splitlines()) == 8
-    assert json.loads((served / "audit.jsonl").read_text())["model"] == digest
+    opened, promoted = map(json.loads, (served / "audit.jsonl").read_bytes().splitlines())
+    assert (opened["environment"], promoted["model"], promoted["tier"]) == ("dev", digest, "standard")
     assert not [path for path in served.iterdir() if path.name.startswith(".")]
 
 
 def test_the_audit_log_is_a_chain(siege: Siege) -> None:
     paths = decided(siege)
     assert promote(siege, paths).code == promote(siege, paths).code == 0
-    first, second = (siege.folder / "served" / "audit.jsonl").read_bytes().splitlines()
+    _, first, second = (siege.folder / "served" / "audit.jsonl").read_bytes().splitlines()
     assert json.loads(second)["previous"] == hashlib.sha256(first).hexdigest()
 
 
@@ -101,6 +103,8 @@ def test_no_decision(siege: Siege) -> None:
         ({"timeVerified": "yesterday"}, "too old"),
         ({"inputAttestations": []}, "not the evidence"),
         ({"model": "1" * 64}, "no decision"),
+        ({"environment": "prod"}, "no decision"),
+        ({"tier": "low"}, "no decision"),
         ({"role": "check"}, "no decision"),
         ({"role": "train"}, "no decision"),
     ],
@@ -145,15 +149,16 @@ def test_promotion_verifies_everything_again(siege: Siege) -> None:
 
 def test_a_model_swapped_while_it_is_copied(siege: Siege, monkeypatch: pytest.MonkeyPatch) -> None:
     def swapping(source: Path, folder: Path) -> Copy:
-        source.write_bytes(b"evil")
+        if source == siege.shown["model"]:
+            source.write_bytes(b"evil")
         return copy_of(source, folder)
 
     paths = decided(siege)
-    monkeypatch.setattr(store, "copy_of", swapping)
+    monkeypatch.setattr(execute, "copy_of", swapping)
     ran = promote(siege, paths)
-    assert ran.code == 2
-    assert "was changed after it was verified" in ran.one_line
-    assert list((siege.folder / "served").iterdir()) == []
+    assert ran.code == 1
+    assert "gate/other-subject" in deny_rules(ran)
+    assert_nothing_served(siege)
 
 
 def test_a_served_model_that_was_tampered_with_is_not_made_current_again(siege: Siege) -> None:
@@ -187,6 +192,8 @@ def test_steps_of_the_decision_guard_what_they_say(siege: Siege, monkeypatch: py
     paths = siege.write()
     siege.gate(paths)
     monkeypatch.setattr(promotion, "_is_decided", lambda *arguments: [])
-    monkeypatch.setattr(promotion, "_decisions", lambda *arguments: [type("Claim", (), {"digest": ""})])
+    monkeypatch.setattr(
+        promotion, "_decided", lambda *arguments: Summary("", True, "", "", "", "", NOW, frozenset(), "", {})
+    )
     assert promote(siege, paths).code == 0
     assert load(siege.house.policy).name == "baseline"

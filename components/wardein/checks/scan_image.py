@@ -108,13 +108,15 @@ class _Found:
     findings: list[Finding] = field(default_factory=list)
     metrics: list[Metric] = field(default_factory=list)
 
-    def add(self, rule: str, rated: str, message: str, location: str, cve: str = "", cwe: str = "") -> None:
+    def add(
+        self, rule: str, rated: str, message: str, location: str, cve: str = "", cwe: str = "", purl: str = ""
+    ) -> None:
         """One finding; a severity that trivy does not know is no reason to let it pass."""
         known = rated.lower() in _SEVERITIES
         severity = Severity(rated.lower()) if known else Severity.HIGH
         fails = not known or severity.rank <= self.fail_severity.rank
         text = message if known else f"{message} (nobody has rated it)"
-        self.findings.append(Finding(rule, severity, text, location, fails, cve, cwe))
+        self.findings.append(Finding(rule, severity, text, location, fails, cve, cwe, purl=purl))
 
     def skip(self, kind: str, what: str, why: str) -> None:
         """Something that was not looked up: not examined, unless its kind was accepted."""
@@ -217,7 +219,8 @@ def _read_set(
         message = f"{name} {installed}: {title}; " + (f"fixed in {fixed}" if fixed else "no fix is known")
         cve = rule if rule.startswith("CVE-") else ""
         cwe = next(iter(item.get("CweIDs") or ()), "")
-        found.add(rule, str(item.get("Severity", "")), message, f"{name}@{installed}", cve=cve, cwe=cwe)
+        purl = str((item.get("PkgIdentifier") or {}).get("PURL", ""))
+        found.add(rule, str(item.get("Severity", "")), message, f"{name}@{installed}", cve=cve, cwe=cwe, purl=purl)
 
 
 def _read_unlisted(sets: Sequence[Mapping[str, Any]], copy: VerifiedImage, found: _Found) -> None:

@@ -1,50 +1,94 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verify an artifact against its signature."""
+"""Verify an artifact against its signature, or against the decision of a gate."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from wardein.artifacts import Artifact, Signature, TrustRoot
-from wardein.report import Coverage, Finding, Report, Severity, conclude
+from wardein.artifacts import Artifact, Signature, Summary, TrustRoot
+from wardein.errors import UsageError
+from wardein.report import SIGNER_RULE, Coverage, Finding, Report, Severity, conclude
+
+if TYPE_CHECKING:
+    from wardein.evidence.trust import TrustRoot as TrustedKeys
 
 
-def verify_artifact(artifact: Artifact, signature: Signature, trust: TrustRoot) -> Report:
-    """Verify that an artifact is, file by file, what a trusted key signed.
+def verify_artifact(
+    artifact: Artifact, trust: TrustRoot, signature: Signature | None = None, vsa: Summary | None = None
+) -> Report:
+    """Verify that an artifact is, file by file, what a trusted key signed, or what a gate let through.
 
     Reads OpenSSF Model Signing v1.0 bundles, those of the model-signing package included. Any changed, added,
-    removed or renamed file is named. Files that a signer chose to ignore are not: they count as added.
+    removed or renamed file is named. Files that a signer chose to ignore are not: they count as added. Whoever serves
+    a model gives --vsa, the claims.jsonl that promote keeps beside it: then a gate of the trust root must have let
+    exactly these bytes through, in the trust root's environment, under the policy that it pins.
 
     Args:
         artifact: The file or folder to verify.
-        signature: The bundle that sign-artifact (or ``model_signing sign``) wrote.
-        trust: The trust root (trust.json); a key with the role ``train`` must have signed.
+        trust: The trust root (trust.json); a key with the role ``train`` must have signed the bundle, one with the role
+            ``gate`` the decision.
+        signature: The bundle that sign-artifact (or ``model_signing sign``) wrote; a gate counts only evidence with it.
+        vsa: Evidence that holds the gate's decision (SLSA Verification Summary); at least one of the two is needed.
 
     Returns:
-        PASS if the signature holds and every file is as signed; FAIL with one finding per difference.
+        PASS if what is given holds for every file as it is; FAIL with one finding per difference.
 
     Raises:
-        WardeinError: If the bundle cannot be read, or the artifact holds a link or a special file.
+        WardeinError: If the bundle or the evidence cannot be read, or the artifact holds a link or a special file.
 
     References:
-        OpenSSF Model Signing specification v1.0 (2026); DSSE v1.0; in-toto Statement v1.
+        OpenSSF Model Signing specification v1.0 (2026); SLSA Verification Summary Attestation v1; DSSE v1.0.
     """
     from wardein.evidence import trust as trust_root
-    from wardein.evidence.model_signing import SINGLE_FILE, open_bundle, signed_files
-    from wardein.subject import hash_tree
+    from wardein.subject import digest_of, hash_tree
     from wardein.tools.versions import packages
 
-    present = {file.path if artifact.is_dir() else SINGLE_FILE: file.digest for file in hash_tree(artifact)}
-    envelope = open_bundle(signature)
-    signers = [key for key in trust_root.load(trust).keys if "train" in key.roles]
-    if not any(envelope.verified_by(trusted.key) for trusted in signers):
-        message = "no trusted key with the role 'train' made this signature, or it was changed after signing"
-        findings = [Finding("signature/untrusted", Severity.CRITICAL, message)]
-    else:
-        findings = list(_differences(signed_files(envelope), present))
+    if signature is None and vsa is None:
+        raise UsageError("there is nothing to verify it against", where="--signature", mend="give it, or --vsa")
+    root, files, findings = trust_root.load(trust), hash_tree(artifact), []
+    if signature is not None:
+        from wardein.evidence.model_signing import SINGLE_FILE
+
+        present = {file.path if artifact.is_dir() else SINGLE_FILE: file.digest for file in files}
+        findings += _against_signature(signature, present, root)
+    if vsa is not None:
+        findings += _against_decisions(vsa, digest_of(artifact), root)
     return conclude(
-        coverage=Coverage("files", len(present), len(present)), tools=packages("securesystemslib"), findings=findings
+        coverage=Coverage("files", len(files), len(files)), tools=packages("securesystemslib"), findings=findings
     )
+
+
+def _against_signature(signature: Path, present: Mapping[str, str], root: TrustedKeys) -> list[Finding]:
+    from wardein.evidence.model_signing import open_bundle, signed_files
+
+    envelope = open_bundle(signature)
+    signer = next((key for key in root.keys if "train" in key.roles and envelope.verified_by(key.key)), None)
+    if signer is None:
+        message = "no trusted key with the role 'train' made this signature, or it was changed after signing"
+        return [Finding("signature/untrusted", Severity.CRITICAL, message)]
+    text = f"signed by {signer.name} ({signer.identity})"
+    told = Finding(SIGNER_RULE, Severity.INFO, text, signer.name, fails=False)
+    return [told, *_differences(signed_files(envelope), present)]
+
+
+def _against_decisions(vsa: Path, digest: str, root: TrustedKeys) -> Iterator[Finding]:
+    """The last decision on these bytes, in this environment and under this policy, has to be PASSED."""
+    from wardein.evidence.claims import gather
+    from wardein.evidence.summaries import summaries_in
+
+    claims = gather([vsa], root)
+    unreadable = [claim for claim in claims if claim.statement is None]
+    if unreadable:
+        yield Finding("signature/unreadable-decision", Severity.CRITICAL, unreadable[0].error, unreadable[0].where)
+    where = {"model": digest, "environment": root.environment, "policy": root.policy_digest}
+    decided = [s for s in summaries_in(claims) if all(getattr(s, name) == where[name] for name in where)]
+    if not decided:
+        message = f"no gate of the trust root let these bytes through in {root.environment} under the policy it pins"
+        yield Finding("signature/undecided", Severity.CRITICAL, message)
+    elif not decided[-1].passed:
+        yield Finding("signature/denied", Severity.CRITICAL, "the gate's last decision on these bytes is FAILED")
 
 
 def _differences(signed: Mapping[str, str], present: Mapping[str, str]) -> Iterator[Finding]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from wardein import wire
 from wardein.errors import WardeinError
 from wardein.evidence.envelope import Envelope, read_claims
-from wardein.evidence.statement import Statement, read
-from wardein.evidence.trust import Role, TrustedKey, TrustRoot
+from wardein.evidence.statement import APPROVAL, WAIVER, Statement, read
+from wardein.evidence.trust import Role, TrustedKey, TrustRoot, with_role
 from wardein.report import CHECK_RESULT, VSA, Report
 
 
@@ -24,6 +24,7 @@ class Claim:
         line: The envelope as a line of a claims file; its sha256 is the claim's digest.
         statement: The parsed payload; None if it cannot be read.
         signer: The trusted key with the right role that signed it; None if there is none.
+        signers: All trusted keys that signed it.
         error: Why the claim cannot be believed; empty if it can.
     """
 
@@ -32,6 +33,7 @@ class Claim:
     statement: Statement | None = None
     report: Report | None = None
     signer: TrustedKey | None = None
+    signers: tuple[TrustedKey, ...] = ()
     error: str = ""
 
     @property
@@ -44,6 +46,12 @@ class Claim:
         """The check that the claim says it is about; also of a claim that is not believed."""
         named = self.statement.predicate.get("check") if self.statement else None
         return str(named.get("id", "")) if isinstance(named, dict) else ""
+
+    @property
+    def is_nothing_known(self) -> bool:
+        """Whether it is neither evidence of a check nor a waiver or an approval; those are judged as such."""
+        kind = self.statement.predicate_type if self.statement else ""
+        return not self.check and kind not in (WAIVER, APPROVAL)
 
 
 def gather(paths: Sequence[Path], trust: TrustRoot) -> list[Claim]:
@@ -70,13 +78,22 @@ def _believe(where: str, envelope: Envelope, trust: TrustRoot) -> Claim:
     except WardeinError as error:
         return Claim(where, line, error=str(error))
     claim = Claim(where, line, statement)
-    # A gate speaks of decisions, in a verification summary or in its own report; checks speak of all else.
-    role: Role = "gate" if statement.predicate_type == VSA or claim.check == "gate" else "check"
     try:
-        signer = trust.signer_of(envelope, role)
+        signers = trust.signers_of(envelope)
+        signer = with_role(signers, *_roles(statement.predicate_type, claim.check))
         report = None
         if statement.predicate_type == CHECK_RESULT:
             report = wire.from_json(statement.predicate, statement.subject)
-        return replace(claim, report=report, signer=signer)
+        return replace(claim, report=report, signer=signer, signers=signers)
     except WardeinError as error:
         return replace(claim, error=str(error))
+
+
+def _roles(predicate_type: str, check: str) -> tuple[Role, ...]:
+    """Who may say such a thing."""
+    if predicate_type == APPROVAL or check == "approve":
+        return ("approve", "break-glass")
+    if predicate_type == WAIVER:
+        return ("approve", "waive")
+    # A gate speaks of decisions, in a verification summary or in its own report; checks speak of all else.
+    return ("gate",) if predicate_type == VSA or check == "gate" else ("check",)

@@ -6,12 +6,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wardein.errors import WardeinError
+from wardein.evidence import openpgp
 from wardein.jsontext import MAX_BYTES, strict_loads
 
 if TYPE_CHECKING:
@@ -19,15 +21,22 @@ if TYPE_CHECKING:
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 MAX_ENVELOPES = 1000
+_HEX = re.compile(r"(?:[0-9a-f]{2}){6,2048}")
 
 
 @dataclass(frozen=True)
 class Envelope:
-    """A payload as it was signed, and its signatures as (key id, signature bytes)."""
+    """A payload as it was signed, and its signatures as (key id, signature bytes).
+
+    Attributes:
+        other_headers: By key id, what an OpenPGP signature was made over beside the payload (hex); only GnuPG keys
+            have it. It is securesystemslib's member of this name.
+    """
 
     payload: bytes
     payload_type: str
     signatures: tuple[tuple[str, bytes], ...]
+    other_headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def pae(self) -> bytes:
@@ -36,39 +45,69 @@ class Envelope:
         return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(self.payload), self.payload)
 
     def verified_by(self, key: Key, keyid: str | None = None) -> bool:
-        """Whether a signature by ``key`` holds; with ``keyid`` None, key ids in the envelope are not looked at."""
-        from securesystemslib.exceptions import UnverifiedSignatureError, VerificationError
-        from securesystemslib.signer import Signature
+        """Whether a signature by ``key`` holds; with ``keyid`` None, key ids in the envelope are not looked at.
 
-        for claimed, signature in self.signatures:
-            if keyid is None or claimed == keyid:
-                try:
-                    key.verify_signature(Signature(key.keyid, signature.hex()), self.pae)
-                except (UnverifiedSignatureError, VerificationError):
-                    continue
-                return True
-        return False
+        Raises:
+            WardeinError: If it would hold, but the key is a GnuPG key that has expired, or that does not say until
+                when it is valid.
+        """
+        claims = [item for item in self.signatures if keyid is None or item[0] == keyid]
+        return any(holds(key, value, self.pae, self.other_headers.get(claimed, "")) for claimed, value in claims)
+
+    def signed_by(self, signer: Signer) -> Envelope:
+        """The envelope with one more signature, over the same bytes."""
+        made = signer.sign(self.pae)
+        headers = made.unrecognized_fields.get("other_headers")
+        return replace(
+            self,
+            signatures=(*self.signatures, (made.keyid, bytes.fromhex(made.signature))),
+            other_headers={**self.other_headers, **({made.keyid: headers} if headers else {})},
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The envelope as plain JSON values."""
-        return {
-            "payload": base64.b64encode(self.payload).decode(),
-            "payloadType": self.payload_type,
-            "signatures": [{"keyid": keyid, "sig": base64.b64encode(sig).decode()} for keyid, sig in self.signatures],
-        }
+        signatures = []
+        for keyid, value in self.signatures:
+            headers = {"other_headers": self.other_headers[keyid]} if keyid in self.other_headers else {}
+            signatures.append({"keyid": keyid, "sig": base64.b64encode(value).decode(), **headers})
+        payload = base64.b64encode(self.payload).decode()
+        return {"payload": payload, "payloadType": self.payload_type, "signatures": signatures}
 
     def to_line(self) -> bytes:
         """The envelope as one line of a claims file."""
         return json.dumps(self.to_json(), separators=(",", ":")).encode() + b"\n"
 
 
+def holds(key: Key, signature: bytes, data: bytes, other_headers: str = "") -> bool:
+    """Whether a signature over some bytes is by a key.
+
+    The key's own scheme decides how: nothing in an envelope can name another algorithm.
+
+    Raises:
+        WardeinError: As :meth:`Envelope.verified_by`.
+    """
+    from securesystemslib.exceptions import UnverifiedSignatureError, VerificationError
+    from securesystemslib.signer import GPGKey, Signature
+
+    if isinstance(key, GPGKey):
+        return openpgp.holds(key, signature, data, other_headers)
+    if other_headers:
+        return False  # no other kind of key signs headers, so somebody added them
+    try:
+        key.verify_signature(Signature(key.keyid, signature.hex()), data)
+    except (UnverifiedSignatureError, VerificationError):
+        return False
+    return True
+
+
 def seal(payload: bytes, signer: Signer | None) -> Envelope:
-    """Put a payload into an envelope; without a signer it has no signature, and no gate will count it."""
+    """Put a payload into an envelope; without a signer it has no signature, and no gate will count it.
+
+    Raises:
+        WardeinError: If the key, or the service that holds it, cannot sign.
+    """
     unsigned = Envelope(payload, PAYLOAD_TYPE, ())
-    if signer is None:
-        return unsigned
-    signature = signer.sign(unsigned.pae)
-    return Envelope(payload, PAYLOAD_TYPE, ((signature.keyid, bytes.fromhex(signature.signature)),))
+    return unsigned if signer is None else unsigned.signed_by(signer)
 
 
 def parse(data: Any, where: str = "envelope") -> Envelope:
@@ -79,7 +118,8 @@ def parse(data: Any, where: str = "envelope") -> Envelope:
     """
     try:
         signatures = tuple((_text(s.get("keyid", "")), _decode(s["sig"])) for s in data["signatures"])
-        return Envelope(_decode(data["payload"]), _text(data["payloadType"]), signatures)
+        headers = {s.get("keyid", ""): _hex(s["other_headers"]) for s in data["signatures"] if "other_headers" in s}
+        return Envelope(_decode(data["payload"]), _text(data["payloadType"]), signatures, headers)
     except (KeyError, TypeError, AttributeError, binascii.Error, ValueError):
         raise WardeinError("is not a DSSE envelope", where=where) from None
 
@@ -110,6 +150,12 @@ def read_claims(path: Path) -> Iterator[Envelope | WardeinError]:
 
 def _decode(text: Any) -> bytes:
     return base64.b64decode(_text(text), validate=True)
+
+
+def _hex(value: Any) -> str:
+    if not _HEX.fullmatch(_text(value)):
+        raise ValueError("not lower-case hex of a sensible length")
+    return str(value)
 
 
 def _text(value: Any) -> str:

@@ -1,52 +1,76 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Private keys by URI, through securesystemslib: files, PKCS#11, cloud key managers, Vault, GnuPG."""
+"""Private keys by URI, through securesystemslib: files, PKCS#11, cloud key managers, Vault, GnuPG.
+
+A URI is a reference that anybody may know, and that a run parameter may choose. So it never holds a secret, names no
+host and no folder with settings, and what cannot be a reference is refused before any library sees it.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wardein.errors import UsageError, WardeinError, missing_extra
+from wardein.evidence.remote import RemoteKey, is_remote, public_key_at
 
 if TYPE_CHECKING:
-    from securesystemslib.signer import Signer, SSlibKey
+    from securesystemslib.signer import Key, Signer, SSlibKey
 
 PUBLIC_KEY_VARIABLE = "WARDEIN_PUBLIC_KEY"
 PASSPHRASE_VARIABLE = "WARDEIN_KEY_PASSPHRASE"  # noqa: S105 - the variable's name, not its value
+_FILE_MEND = "give a PEM file of P-256, P-384, P-521, Ed25519 or RSA; wardein init DIR makes some for trying out"
 
 
 def signer_for(uri: str) -> Signer:
     """Open the private key that a URI names.
 
+    A key that is not a file has to sign a trial message first, and the public key has to bear it out: a wrong PIN or
+    the public key of another pair is found out now, not when the check is done.
+
     Args:
         uri: ``file:PATH`` or a bare path (PEM, PKCS#8; a passphrase comes from ``WARDEIN_KEY_PASSPHRASE``), or
-            any URI of securesystemslib (``hsm:``, ``awskms:``, ``azurekms:``, ``gcpkms:``, ``hv:``, ``gnupg:``) with
-            the public key's PEM file named by ``WARDEIN_PUBLIC_KEY``.
+            ``hsm:``, ``awskms:``, ``azurekms:``, ``gcpkms:``, ``hv:``, ``gnupg:``, as docs/keys.md says.
 
     Raises:
-        UsageError: If the key cannot be opened.
+        WardeinError: If the key cannot be opened.
     """
     try:
-        from securesystemslib.signer import CryptoSigner, Signer
+        from securesystemslib.signer import CryptoSigner
     except ModuleNotFoundError:
         raise missing_extra("securesystemslib", "sign") from None
-    scheme, colon, rest = uri.partition(":")
+    if is_remote(uri):
+        return RemoteKey.opened(uri, public_key_of(uri))
+    path = _path(uri)
     try:
-        if not colon or scheme in ("file", "file2"):
-            return CryptoSigner(_private_key(Path(rest if colon else uri)))
-        public = os.environ.get(PUBLIC_KEY_VARIABLE)
-        if not public:
-            raise UsageError(
-                f"a {scheme}: key needs its public key",
-                where=PUBLIC_KEY_VARIABLE,
-                mend="set it to the public key's PEM file",
-            )
-        return Signer.from_priv_key_uri(uri, public_key_from(Path(public)))
-    except WardeinError:
-        raise
-    except Exception as error:  # every signer raises its own library's errors; none of them is ours
-        raise UsageError(f"cannot be opened ({type(error).__name__}: {error})", where=f"key {_shown(uri)}") from None
+        return CryptoSigner(_private_key(path))
+    except ValueError:
+        raise UsageError("is of a kind that cannot sign evidence", where=f"key {path}", mend=_FILE_MEND) from None
+
+
+def public_key_of(uri: str) -> Key:
+    """The public half of a key: from ``WARDEIN_PUBLIC_KEY`` where that is set, else from where the key is.
+
+    Args:
+        uri: As for :func:`signer_for`; the file may also hold a public key in PEM.
+
+    Raises:
+        WardeinError: If it cannot be had.
+    """
+    named = os.environ.get(PUBLIC_KEY_VARIABLE)
+    if is_remote(uri):
+        return public_key_from(Path(named)) if named and not uri.startswith("gnupg:") else public_key_at(uri)
+    path = _path(uri)
+    if path.is_file() and b"-----BEGIN PUBLIC KEY-----" in path.read_bytes():
+        return public_key_from(path)
+    return signer_for(uri).public_key
+
+
+def trust_entry(uri: str) -> str:
+    """What a trust root says of a key: JSON, to which its name, identity and roles are added by hand."""
+    key = public_key_of(uri)
+    return json.dumps({"keyid": key.keyid, **key.to_dict()}, indent=2)
 
 
 def public_key_from(path: Path) -> SSlibKey:
@@ -55,12 +79,13 @@ def public_key_from(path: Path) -> SSlibKey:
     Raises:
         WardeinError: If the file is missing or holds no public key that securesystemslib knows.
     """
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
     from securesystemslib.signer import SSlibKey
 
     try:
         return SSlibKey.from_crypto(load_pem_public_key(path.read_bytes()))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, UnsupportedAlgorithm) as error:
         raise WardeinError(f"is not a readable PEM public key ({type(error).__name__})", where=str(path)) from None
 
 
@@ -75,25 +100,36 @@ def create_file_key(path: Path) -> SSlibKey:
     return signer.public_key
 
 
+def _path(uri: str) -> Path:
+    if "-----BEGIN" in uri or "\0" in uri:
+        raise UsageError(
+            "holds a key, not its name", where="the key's URI", mend="write the key to a file, and name it"
+        )
+    scheme, colon, rest = uri.partition(":")
+    if not colon or scheme in ("file", "file2"):
+        return Path(rest if colon else uri)
+    known = "file: hsm: gnupg: awskms: azurekms: gcpkms: hv:"
+    raise UsageError(f"is not a kind of key; the kinds are {known}", where=f"key {scheme}:…", mend="see docs/keys.md")
+
+
 def _private_key(path: Path):  # type: ignore[no-untyped-def]  # cryptography's union of private key types
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     passphrase = os.environ.get(PASSPHRASE_VARIABLE)
+    where = f"key {path}"
     try:
-        return load_pem_private_key(path.read_bytes(), passphrase.encode() if passphrase else None)
+        content = path.read_bytes()
+        # One variable serves every key of a run: one that is not encrypted does not need it.
+        encrypted = b"ENCRYPTED" in content
+        return load_pem_private_key(content, passphrase.encode() if passphrase and encrypted else None)
     except FileNotFoundError:
-        raise UsageError(
-            "does not exist", where=f"key {path}", mend="wardein init DIR makes keys for trying out"
-        ) from None
+        mend = "wardein init DIR makes keys for trying out"
+        raise UsageError("does not exist", where=where, mend=mend) from None
+    except OSError as error:
+        raise UsageError(f"cannot be read ({error.strerror})", where=where) from None
     except TypeError:
-        raise UsageError(
-            "is encrypted, or is not and a passphrase was given",
-            where=f"key {path}",
-            mend=f"check {PASSPHRASE_VARIABLE}",
-        ) from None
-
-
-def _shown(uri: str) -> str:
-    """A URI without what could be a credential: only its scheme, and the path of a file."""
-    scheme, colon, _ = uri.partition(":")
-    return uri if not colon or scheme.startswith("file") else f"{scheme}:…"
+        raise UsageError("is encrypted", where=where, mend=f"set {PASSPHRASE_VARIABLE}") from None
+    except (ValueError, UnsupportedAlgorithm):
+        what = "is not a PEM private key, or the passphrase is wrong"
+        raise UsageError(what, where=where, mend=f"check {PASSPHRASE_VARIABLE}; {_FILE_MEND}") from None

@@ -14,6 +14,8 @@ from wardein.jsontext import strict_loads
 from wardein.subject import Subject
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+APPROVAL = "urn:wardein:approval:1"
+WAIVER = "urn:wardein:waiver:1"
 # A statement needs a subject. Evidence of a step that found nothing to examine names this one, which matches nothing.
 NOTHING = Subject("nothing-was-examined", "0" * 64)
 

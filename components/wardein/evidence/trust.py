@@ -81,18 +81,26 @@ class TrustRoot:
                 raise WardeinError(f"the signature of {name} does not hold: the content was changed after signing")
         return tuple(listed[keyid] for keyid in keyids)
 
-    def signer_of(self, envelope: Envelope, role: Role) -> TrustedKey:
-        """The trusted key with this role that signed the envelope.
+    def signer_of(self, envelope: Envelope, *roles: Role) -> TrustedKey:
+        """The trusted key with one of these roles that signed the envelope.
 
         Raises:
-            WardeinError: As :meth:`signers_of`, or if none of the signers has the role.
+            WardeinError: As :meth:`signers_of`, or if none of the signers has such a role.
         """
-        signers = self.signers_of(envelope)
-        for trusted in signers:
-            if role in trusted.roles:
-                return trusted
-        first = signers[0]
-        raise WardeinError(f"is signed by {first.name}, whose roles ({', '.join(first.roles)}) do not include {role!r}")
+        return with_role(self.signers_of(envelope), *roles)
+
+
+def with_role(signers: Sequence[TrustedKey], *roles: Role) -> TrustedKey:
+    """The first signer with one of these roles.
+
+    Raises:
+        WardeinError: If none of them has one.
+    """
+    for signer in signers:
+        if set(roles) & set(signer.roles):
+            return signer
+    first, needed = signers[0], " or ".join(map(repr, roles))
+    raise WardeinError(f"is signed by {first.name}, whose roles ({', '.join(first.roles)}) do not include {needed}")
 
 
 def load(path: Path) -> TrustRoot:

@@ -5,14 +5,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from wardein.artifacts import Claims, Database, Dataset, Image, Model, OutputFolder, PolicyFolder, Suite, TrustRoot
-from wardein.report import VSA, Coverage, Finding, Report, Severity, Verdict, conclude
+from wardein.artifacts import (
+    Claims,
+    Database,
+    Dataset,
+    Image,
+    KeyUri,
+    Model,
+    OutputFolder,
+    PolicyFolder,
+    Suite,
+    TrustRoot,
+)
+from wardein.report import Coverage, Finding, Report, Severity, Verdict, conclude
 
 if TYPE_CHECKING:
-    from wardein.evidence.claims import Claim
-    from wardein.release.verification import Decision, Release
+    from wardein.evidence.summaries import Summary
+    from wardein.release.store import Store
+    from wardein.release.terms import Release
+    from wardein.release.verification import Decision
 
 MAX_DECISION_AGE = timedelta(hours=24)
 
@@ -28,47 +42,59 @@ def promote(
     suite: Suite | None = None,
     database: Database | None = None,
     image: Image = "",
+    tier: Literal["default", "low", "standard", "high"] = "default",
     nonce: str = "",
+    registry: str = "",
+    auditor: KeyUri = "",
 ) -> Report:
-    """Re-verify everything, then copy exactly the bytes that were verified.
+    """Re-verify everything, then put exactly the bytes that were verified in place.
 
     Nothing that the orchestrator says is believed: the gate's verification is performed again over the same
     evidence, and the gate's own signed decision (SLSA Verification Summary, PASSED) must be among it. The model
-    is hashed while it is copied to TARGET/DIGEST/NAME, its evidence beside it in claims.jsonl; TARGET/current is
-    switched to it atomically, and a line is appended to TARGET/audit.jsonl.
+    is hashed while it is copied, once, into TARGET, and renamed to TARGET/DIGEST/NAME, its evidence beside it in
+    claims.jsonl; TARGET/current is switched to it atomically, and a line is appended to TARGET/audit.jsonl. With
+    a registry, the same bytes become a model version there, are read back and hashed, and only then the alias moves.
 
     Args:
         model: The model to promote.
-        claims: Evidence files of the checks and of the gate; repeat the option.
+        claims: Evidence files of the checks and of the gate, waivers and approvals; repeat the option.
         trust: The trust root (trust.json), obtained out of band.
         policy: The policy folder that the trust root pins.
-        target: The folder that models are served from; made if it does not exist.
+        target: The folder that models are served from; made if it does not exist. It serves one environment.
         data: The data that the checks must have used; as for the gate.
         reference: The reference table that the checks must have used; as for the gate.
         suite: The suite that the data must have been validated with; as for the gate.
         database: The vulnerability database that the image must have been scanned with; as for the gate.
         image: The image that will serve the model; as for the gate.
+        tier: The risk tier that the gate judged by.
         nonce: Only evidence of the run with this identifier counts; empty for any run.
+        registry: An alias of an MLflow registry to move as well, as models:/NAME@ALIAS; the server is named by
+            MLFLOW_TRACKING_URI. Empty for none.
+        auditor: The URI of a key of the role ``audit`` that signs a checkpoint of the audit log; empty for none.
 
     Returns:
         PASS once the model is in place; FAIL with every reason, and nothing copied, otherwise.
 
     Raises:
-        WardeinError: If the trust root or the policy cannot be read, the target cannot be written to, or the
-            model changed while it was copied.
+        WardeinError: If the trust root or the policy cannot be read, the target cannot be written to, or the registry
+            cannot be reached.
 
     References:
         SLSA Verification Summary Attestation v1.
     """
     from wardein.release.store import Store
-    from wardein.release.verification import decide, release_of
+    from wardein.release.terms import release_of
+    from wardein.release.verification import decide
     from wardein.tools.versions import packages
 
     release = release_of(
-        model, trust, policy, nonce, image, data=data, reference=reference, suite=suite, database=database
+        model, trust, policy, nonce, tier, image, data=data, reference=reference, suite=suite, database=database
     )
+    store = Store(target, release.trust.environment)
     decision = decide(release, claims)
-    findings = [*decision.findings, *_is_decided(decision, release)]
+    decided = _decided(decision, release)
+    findings = [*decision.findings, *_is_decided(decided, decision, release), *_is_not_refused(decided, store, release)]
+    findings += _is_followed_up(decision, store, release)
     required = len(release.policy.required)
     report = conclude(
         coverage=Coverage("required checks", required, required),
@@ -76,56 +102,109 @@ def promote(
         findings=findings,
         appendix=decision.reports,
     )
-    if report.verdict is Verdict.PASS:
-        shown = {name: digest for name, digest in release.shown.items() if name != "model"}
-        record = {"policy": release.policy.digest, "nonce": nonce, **shown}
-        record["decision"] = _decisions(decision, release)[-1].digest
-        Store(target).put(model, release.shown["model"], b"".join(claim.line for claim in decision.claims), record)
+    if report.verdict is Verdict.PASS and decided is not None:
+        evidence = b"".join(claim.line for claim in decision.claims)
+        _put(model, store, registry, auditor, evidence, _record(decided, decision, release), release)
     return report
 
 
-def _decisions(decision: Decision, release: Release) -> list[Claim]:
-    """The gate's believable decisions on this model, under this policy, oldest first."""
-    found = []
-    for claim in decision.claims:
-        statement = claim.statement
-        if claim.signer is None or statement is None or statement.predicate_type != VSA:
-            continue
-        said = statement.predicate
-        same_model = [subject.digest for subject in statement.subject] == [release.shown["model"]]
-        pinned = said.get("policy")
-        same_policy = isinstance(pinned, dict) and pinned.get("digest") == {"sha256": release.policy.digest}
-        if same_model and same_policy and said.get("nonce") == release.nonce:
-            found.append(claim)
-    return sorted(
-        found, key=lambda claim: str(claim.statement.predicate.get("timeVerified")) if claim.statement else ""
-    )
+def _put(
+    model: Path, store: Store, registry: str, auditor: str, evidence: bytes, record: dict[str, str], release: Release
+) -> None:
+    """Put the model in place: the folder first, as its log tells of both; the registry's alias last."""
+    from wardein.evidence.keys import signer_for
+    from wardein.release import registry as registries
+    from wardein.release.checkpoint import sign
+    from wardein.subject import PrivateCopy
+
+    if not isinstance(model, PrivateCopy):
+        raise TypeError("promote moves the private copy that wardein.execute makes")
+    store.check_usable()
+    destination = registries.Destination.parse(registry) if registry else None
+    if destination is not None:
+        registries.check_reachable(destination)
+    place = store.put(model, evidence, record)
+    if auditor:
+        sign(store.log, signer_for(auditor), None, release.trust)
+    if destination is not None:
+        tags = {name: record[name] for name in ("environment", "tier", "policy", "decision")}
+        registries.publish(destination, place / model.name, model.digest, evidence, tags)
 
 
-def _is_decided(decision: Decision, release: Release) -> Iterator[Finding]:
-    decided = _decisions(decision, release)
-    if not decided or decided[-1].statement is None:
-        yield _deny("there is no decision of a trusted gate on this model under this policy")
+def _record(decided: Summary, decision: Decision, release: Release) -> dict[str, str]:
+    """What the audit log tells of a promotion; a break-glass says by when a regular release has to follow."""
+    from wardein.release.terms import record_of
+
+    record = record_of(release) | {"decision": decided.claim}
+    record["approvers"] = " ".join(sorted({a.identity for a in decision.approvals if not a.break_glass}))
+    record["waivers"] = " ".join(sorted(waiver.digest for waiver in decision.waivers))
+    glass = decision.break_glass
+    if glass is not None:
+        follow_up = release.now + timedelta(hours=release.policy.break_glass.follow_up_hours)
+        record |= {"breakGlass": glass.identity, "justification": glass.justification}
+        record["followUpBy"] = follow_up.isoformat(timespec="seconds")
+    return record
+
+
+def _decided(decision: Decision, release: Release) -> Summary | None:
+    """The last believable decision on this model, in this environment and tier, under this policy, for this run."""
+    from wardein.evidence.summaries import summaries_in
+
+    wanted = {
+        "model": release.shown["model"],
+        "policy": release.policy.digest,
+        "environment": release.trust.environment,
+        "tier": release.policy.tier,
+        "nonce": release.nonce,
+    }
+    found = [s for s in summaries_in(decision.claims) if all(getattr(s, name) == wanted[name] for name in wanted)]
+    return found[-1] if found else None
+
+
+def _is_decided(decided: Summary | None, decision: Decision, release: Release) -> Iterator[Finding]:
+    if decided is None:
+        yield _deny("there is no decision of a trusted gate on this model under this policy, environment, tier and run")
         return
-    said = decided[-1].statement.predicate
-    if said.get("verificationResult") != "PASSED":
+    if not decided.passed:
         yield _deny("the gate's last decision on this model is FAILED")
-    if not _is_recent(str(said.get("timeVerified")), release):
+    if not _is_recent(decided.decided, release):
         yield _deny("the gate's decision is too old, or from the future; let it decide again")
-    rests_on = {str(item.get("digest", {}).get("sha256")) for item in said.get("inputAttestations", ())}
-    used = {claim.digest for claim in decision.claims if claim.report is not None and claim.check != "gate"}
-    if not used <= rests_on:
+    if not {*decision.rests_on, *(approval.digest for approval in decision.approvals)} <= decided.rests_on:
         yield _deny("the evidence is not the evidence that the gate decided on")
 
 
-def _is_recent(text: str, release: Release) -> bool:
-    from wardein.release.verification import CLOCK_SKEW
+def _is_not_refused(decided: Summary | None, store: Store, release: Release) -> Iterator[Finding]:
+    """A refusal that is noted here outweighs an earlier decision, though its own evidence be withheld."""
+    from wardein.release.terms import moment
 
-    try:
-        age = release.now - datetime.fromisoformat(text)
-    except (ValueError, TypeError):
-        return False
-    return -CLOCK_SKEW <= age <= MAX_DECISION_AGE
+    for said in (entry.record for entry in store.log.entries()):
+        same = (said.get("model"), said.get("nonce")) == (release.shown["model"], release.nonce)
+        if said.get("action") != "decide" or said.get("result") != "FAILED" or not same or decided is None:
+            continue
+        if not (when := moment(said.get("decided"))) or when > decided.decided:
+            yield _deny(f"the audit log has a later decision on this model: FAILED ({said.get('reasons')})")
+            return
+
+
+def _is_followed_up(decision: Decision, store: Store, release: Release) -> Iterator[Finding]:
+    """Nobody breaks the glass again while the regular release that had to follow the last time is overdue."""
+    from wardein.release.terms import moment
+
+    if decision.break_glass is None:
+        return
+    by = ""
+    for said in (entry.record for entry in store.log.entries()):
+        by = said.get("followUpBy", "") if said.get("action") == "promote" else by
+    due = moment(by)
+    if due is not None and due < release.now:
+        text = f"a regular release was to follow the last break-glass by {by}, and did not"
+        yield Finding("promote/follow-up", Severity.CRITICAL, text, "approvals")
+
+
+def _is_recent(decided: datetime, release: Release) -> bool:
+    from wardein.release.terms import CLOCK_SKEW
+
+    return -CLOCK_SKEW <= release.now - decided <= MAX_DECISION_AGE
 
 
 def _deny(message: str) -> Finding:

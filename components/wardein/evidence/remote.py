@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keys that never leave a device or a service: what their URIs look like, and how to ask them to sign.
+
+Whatever a library says when it fails may repeat what it was given, so its words are not passed on: only the error's
+name, and what that means, are.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import os
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import parse_qs
+
+from wardein.errors import UsageError, WardeinError, missing_extra
+from wardein.evidence import openpgp
+from wardein.evidence.envelope import Envelope, holds
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import Key, Signature, Signer, SSlibKey
+
+PIN_VARIABLE = "WARDEIN_HSM_PIN"
+LIBRARY_VARIABLE = "PYKCS11LIB"  # securesystemslib's own
+ANSWER_SECONDS = 60.0
+_TRIAL = Envelope(b"", "application/vnd.wardein.trial", ()).pae  # of a type that no verifier takes for evidence
+_ID = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of URI: its exact form, what it needs, and where to look when it fails."""
+
+    form: str
+    pattern: str
+    package: str
+    extra: str
+    mend: str
+
+
+KINDS = {
+    "hsm": Kind(
+        "hsm:KEYID?label=TOKEN",
+        r"hsm:[0-9]{0,9}(\?label=[A-Za-z0-9._+%-]+)?",
+        "python-pkcs11",
+        "hsm",
+        f"check {PIN_VARIABLE}, {LIBRARY_VARIABLE}, and the URI's KEYID and label",
+    ),
+    "gnupg": Kind(
+        "gnupg:FINGERPRINT",
+        r"gnupg:[0-9A-Fa-f]{40}",
+        "securesystemslib",
+        "sign",
+        "check that `gpg --batch --detach-sign` works with the key; GNUPGHOME says which keyring",
+    ),
+    "awskms": Kind(
+        "awskms:KEY or awskms:alias/NAME",
+        r"awskms:[A-Za-z0-9:/_-]+",
+        "boto3",
+        "awskms",
+        "check the key, AWS_DEFAULT_REGION, the credentials and their right to kms:Sign and kms:GetPublicKey",
+    ),
+    "azurekms": Kind(
+        "azurekms://VAULT.vault.azure.net/keys/NAME/VERSION",
+        rf"azurekms://[A-Za-z0-9-]+\.(vault\.azure\.(net|cn)|vault\.usgovcloudapi\.net)/keys/{_ID}/{_ID}",
+        "azure-keyvault-keys",
+        "azurekms",
+        "check the key and the credentials that azure-identity finds",
+    ),
+    "gcpkms": Kind(
+        "gcpkms:projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/V",
+        rf"gcpkms:projects/{_ID}/locations/{_ID}/keyRings/{_ID}/cryptoKeys/{_ID}/cryptoKeyVersions/[0-9]+",
+        "google-cloud-kms",
+        "gcpkms",
+        "check the key and GOOGLE_APPLICATION_CREDENTIALS",
+    ),
+    "hv": Kind(
+        "hv:NAME/VERSION",
+        rf"hv:{_ID}/[0-9]+",
+        "hvac",
+        "vault",
+        "check VAULT_ADDR, VAULT_TOKEN, and that the transit key and its version exist",
+    ),
+}
+# What the names of the libraries' errors mean; any other name is shown as it is.
+_MEANINGS = {
+    "PinIncorrect": "the PIN is wrong",
+    "PinInvalid": "the PIN is wrong",
+    "PinLenRange": "the PIN is wrong",
+    "PinLocked": "the PIN is locked after too many wrong ones",
+    "Forbidden": "permission denied",
+    "InvalidPath": "there is no such key",
+    "KeyError": "there is no such key",
+    "NotFoundException": "there is no such key",
+    "NoCredentialsError": "there are no credentials",
+    "NoRegionError": "no region is set",
+    "ConnectionError": "the service cannot be reached",
+    "EndpointConnectionError": "the service cannot be reached",
+    "ConnectTimeoutError": "the service cannot be reached",
+    "ConnectTimeout": "the service cannot be reached",
+    "ReadTimeout": "the service does not answer",
+    "ReadTimeoutError": "the service does not answer",
+    "TimeoutExpired": "gpg does not answer; it may be waiting for a passphrase",
+}
+
+
+def is_remote(uri: str) -> bool:
+    """Whether a URI names a key that is not a file."""
+    return uri.partition(":")[0] in KINDS
+
+
+@dataclass(frozen=True)
+class RemoteKey:
+    """A signer that asks a device or service, in bounded time, and believes no signature that it has not verified."""
+
+    scheme: str
+    public_key: Key
+    signer: Signer
+
+    @classmethod
+    def opened(cls, uri: str, public: Key) -> RemoteKey:
+        """Open a key, and have it sign a trial message.
+
+        Raises:
+            WardeinError: If the URI is malformed, or the key cannot be used.
+        """
+        scheme = _scheme(uri)
+        key = cls(scheme, public, _ask(scheme, lambda: _signer(scheme, uri, public)))
+        key.sign(_TRIAL)
+        return key
+
+    def sign(self, payload: bytes) -> Signature:
+        """The key's signature over some bytes.
+
+        Raises:
+            WardeinError: If the service does not sign, or signs with another key.
+        """
+        made = _ask(self.scheme, lambda: self.signer.sign(payload))
+        headers = made.unrecognized_fields.get("other_headers", "")
+        if not holds(self.public_key, bytes.fromhex(made.signature), payload, headers):
+            mend = "check that WARDEIN_PUBLIC_KEY, where it is set, names this key's public half"
+            raise UsageError("its signature does not fit the public key", where=f"key {self.scheme}:…", mend=mend)
+        return made
+
+
+def public_key_at(uri: str) -> Key:
+    """Ask a key's device or service for the public half.
+
+    Raises:
+        WardeinError: If the URI is malformed, or there is no answer.
+    """
+    scheme = _scheme(uri)
+    rest = uri.partition(":")[2]
+    if scheme == "azurekms":
+        mend = "set it to the PEM file of `az keyvault key download --encoding PEM`"
+        raise UsageError("an azurekms: key needs its public key", where="WARDEIN_PUBLIC_KEY", mend=mend)
+    readers: dict[str, Callable[[str], Key]] = {
+        "hsm": _hsm_public_key,
+        "gnupg": openpgp.public_key,
+        "hv": _vault_public_key,
+        "awskms": lambda key: _signers().AWSSigner.import_(key)[1],
+        "gcpkms": lambda key: _signers().GCPSigner.import_(key)[1],
+    }
+    return _ask(scheme, lambda: readers[scheme](rest))
+
+
+def _scheme(uri: str) -> str:
+    scheme = uri.partition(":")[0]
+    kind = KINDS[scheme]
+    if not re.fullmatch(kind.pattern, uri):
+        mend = "secrets come from the environment; see docs/keys.md"
+        raise UsageError(f"is not of the form {kind.form}", where=f"key {scheme}:…", mend=mend)
+    if scheme == "hsm":
+        library = os.environ.get(LIBRARY_VARIABLE, "")
+        if not Path(library).is_file():
+            mend = "set it to the path of the token's library, for example libsofthsm2.so"
+            raise UsageError("names no PKCS#11 library", where=LIBRARY_VARIABLE, mend=mend)
+        if not os.environ.get(PIN_VARIABLE):
+            raise UsageError("holds no PIN", where=PIN_VARIABLE, mend="set it to the token's user PIN")
+    return scheme
+
+
+def _signers() -> Any:
+    from securesystemslib import signer
+
+    # What the library logs goes to stderr when nobody listens; its errors reach the reader in one line, by _ask.
+    logging.getLogger("securesystemslib").addHandler(logging.NullHandler())
+    return signer
+
+
+def _signer(scheme: str, uri: str, public: Key) -> Signer:
+    signers = _signers()
+    if scheme == "gnupg":
+        return signers.GPGSigner(public)
+    return signers.Signer.from_priv_key_uri(uri, public, _pin)
+
+
+def _pin(_: str) -> str:
+    return os.environ[PIN_VARIABLE]
+
+
+def _hsm_public_key(rest: str) -> Key:
+    keyid, _, query = rest.partition("?")
+    label = parse_qs(query).get("label", [None])[0]
+    return _signers().HSMSigner.import_(int(keyid) if keyid else None, label, _pin)[1]
+
+
+def _vault_public_key(rest: str) -> SSlibKey:
+    """Read a transit key, of the kinds whose signatures by Vault's defaults are of a scheme that trust roots know."""
+    import hvac  # type: ignore[import-untyped]
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+    from securesystemslib.signer import SSlibKey
+
+    name, _, version = rest.partition("/")
+    data = hvac.Client().secrets.transit.read_key(name)["data"]
+    text = data["keys"][version]["public_key"]
+    if data["type"] == "ed25519":
+        return SSlibKey.from_crypto(Ed25519PublicKey.from_public_bytes(base64.b64decode(text)))
+    if data["type"] == "ecdsa-p256" or data["type"].startswith("rsa-"):
+        return SSlibKey.from_crypto(load_pem_public_key(text.encode()))
+    mend = "Vault signs by SHA-256; use a key of type ecdsa-p256, ed25519 or rsa-3072"
+    raise UsageError("is of a type that cannot sign evidence", where="key hv:…", mend=mend)
+
+
+def _ask(scheme: str, question: Callable[[], _Answer]) -> _Answer:
+    """Have a library do something, in bounded time and with errors in one line that hold nothing it was given."""
+    kind, where = KINDS[scheme], f"key {scheme}:…"
+    answers: list[_Answer] = []
+    errors: list[Exception] = []
+
+    def work() -> None:
+        try:
+            answers.append(question())
+        except Exception as error:  # every library raises errors of its own
+            errors.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)  # a library that hangs must not keep the process
+    thread.start()
+    thread.join(ANSWER_SECONDS)
+    if answers:
+        return answers[0]
+    if not errors:
+        raise UsageError(f"does not answer within {ANSWER_SECONDS:g} seconds", where=where, mend=kind.mend)
+    if isinstance(errors[0], WardeinError):
+        raise errors[0]
+    if isinstance(errors[0], ModuleNotFoundError) or type(errors[0]).__name__ == "UnsupportedLibraryError":
+        raise missing_extra(kind.package, kind.extra)
+    raise UsageError(f"cannot be used: {_cause(scheme, errors[0])}", where=where, mend=kind.mend)
+
+
+def _cause(scheme: str, error: Exception) -> str:
+    name = type(error).__name__
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):  # boto's one class for all that the service refuses
+        code = str(response.get("Error", {}).get("Code", ""))
+        name = code if re.fullmatch(r"[A-Za-z.]{1,60}", code) else name
+    if scheme == "hsm" and isinstance(error, ValueError):
+        return str(error)  # securesystemslib's own words for what it did not find; at most the token's label is in them
+    if scheme == "gnupg" and isinstance(error, OSError):
+        return "; ".join(re.findall(r"gpg: (.{1,120})", str(error))[:2]) or name  # GnuPG never prints a passphrase
+    return f"{_MEANINGS[name]} ({name})" if name in _MEANINGS else name

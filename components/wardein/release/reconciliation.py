@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a registry's alias points to, held against the decisions of the gate.
+
+Tags, stages and aliases can be set by everybody who can write to the registry, and files exchanged by everybody
+who can write to its store. So the files are downloaded and hashed, and of the evidence beside them only a decision
+counts that a gate key of the trust root signed: PASSED, on exactly these bytes, under the policy and for the
+environment of the trust root.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from wardein.errors import WardeinError
+from wardein.evidence.claims import Claim, gather
+from wardein.evidence.trust import TrustRoot
+from wardein.release.mlflow_server import Elsewhere, Held, asking, versions_of
+from wardein.release.registry import TAG
+from wardein.report import VSA
+from wardein.subject import digest_of
+
+SERVED_STAGES = ("Production", "Staging")
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """An alias or a stage of a registered model, and what is wrong with the version that it points to.
+
+    Attributes:
+        name: As it stands in a model URI: ``@ALIAS`` or ``/STAGE``.
+        digest: The sha256 of the bytes that were downloaded; empty if none were.
+        problems: Why it is not in order; empty if it is.
+        examined: Whether its version could be looked at; the problems say why not.
+    """
+
+    model: str
+    name: str
+    version: str
+    digest: str = ""
+    problems: tuple[str, ...] = ()
+    examined: bool = True
+
+    @property
+    def uri(self) -> str:
+        """As MLflow writes it."""
+        return f"models:/{self.model}{self.name}"
+
+    @property
+    def state(self) -> str:
+        """In a word."""
+        return "not examined" if not self.examined else "not ok" if self.problems else "ok"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What is believed: the trust root, and the promotions that an audit log tells of, oldest first; None without."""
+
+    trust: TrustRoot
+    promotions: Sequence[Mapping[str, str]] | None
+
+
+def pointers(client: Any, model: Any, rules: Rules) -> Iterator[Pointer]:
+    """Examine each alias of a registered model, and name each version that a stage alone makes serve.
+
+    Raises:
+        WardeinError: If the model's versions cannot be listed.
+    """
+    for alias, version in sorted(model.aliases.items()):
+        yield _examine(client, Pointer(model.name, f"@{alias}", str(version)), rules)
+    aliased = {str(version) for version in model.aliases.values()}
+    for version in sorted(versions_of(client, model.name), key=lambda item: int(item.version)):
+        if version.current_stage in SERVED_STAGES and str(version.version) not in aliased:
+            why = "is in a stage, which anybody can set and nothing verifies; promote it to an alias"
+            yield Pointer(model.name, f"/{version.current_stage}", str(version.version), problems=(why,))
+
+
+def _examine(client: Any, pointer: Pointer, rules: Rules) -> Pointer:
+    try:
+        with asking("the version cannot be looked up"):
+            found = client.get_model_version(pointer.model, pointer.version)
+        tags = {name.removeprefix(TAG): text for name, text in found.tags.items() if name.startswith(TAG)}
+        held = Held.of(client, pointer.model, pointer.version)
+        with tempfile.TemporaryDirectory(prefix="wardein-") as private:
+            return _judge(pointer, held, tags, rules, Path(private))
+    except Elsewhere as error:
+        return replace(pointer, problems=(error.what,))
+    except WardeinError as error:
+        return replace(pointer, problems=(str(error),), examined=False)
+
+
+def _judge(pointer: Pointer, held: Held, tags: Mapping[str, str], rules: Rules, private: Path) -> Pointer:
+    evidence = held.download_evidence(private)
+    if evidence is None:
+        return replace(pointer, problems=("moved without a decision: there is no evidence beside this version",))
+    folder = held.download_model(private)
+    if folder is None:
+        return replace(pointer, problems=("its files are gone",))
+    decisions = _decisions(evidence, rules.trust)
+    digest = _digest(folder, decisions)
+    decision, problems = _decision_on(digest, decisions, rules.trust)
+    evidence_digest = hashlib.sha256(evidence.read_bytes()).hexdigest()
+    said = {"digest": digest, "evidence": evidence_digest, "decision": decision}
+    said |= {"policy": rules.trust.policy_digest, "environment": rules.trust.environment}
+    problems += [
+        f"its tag {TAG}{name} does not agree with its files" for name, value in said.items() if tags.get(name) != value
+    ]
+    return replace(pointer, digest=digest, problems=(*problems, *_unlogged(pointer, digest, rules)))
+
+
+def _decisions(evidence: Path, trust: TrustRoot) -> list[tuple[Claim, str]]:
+    """What trusted gates decided, oldest first, each with the digest of what it is about."""
+    found = []
+    for claim in gather([evidence], trust):
+        statement = claim.statement
+        if (
+            not claim.error
+            and statement is not None
+            and statement.predicate_type == VSA
+            and len(statement.subject) == 1
+        ):
+            found.append((claim, statement.subject[0].digest, str(statement.predicate.get("timeVerified"))))
+    return [(claim, digest) for claim, digest, _ in sorted(found, key=lambda item: item[2])]
+
+
+def _digest(folder: Path, decisions: Sequence[tuple[Claim, str]]) -> str:
+    """The digest of the model in a folder, which is the folder or the only file in it, whichever was decided on."""
+    of_folder, inside = digest_of(folder), list(folder.iterdir())
+    if len(inside) != 1 or inside[0].is_dir() or of_folder in {digest for _, digest in decisions}:
+        return of_folder
+    return digest_of(inside[0])
+
+
+def _decision_on(digest: str, decisions: Sequence[tuple[Claim, str]], trust: TrustRoot) -> tuple[str, list[str]]:
+    """The sha256 of the decision that counts for these bytes here, and why it does not let them be served."""
+    if not decisions:
+        return "", ["moved without a decision: its evidence holds none that a gate of the trust root signed"]
+    about = [(claim, claim.statement.predicate) for claim, on in decisions if on == digest and claim.statement]
+    if not about:
+        return "", [f"its bytes differ from those that were decided on: they are sha256:{digest}"]
+    here = [(claim, said) for claim, said in about if not _of_other_rules(said, trust)]
+    if not here:
+        return about[-1][0].digest, _of_other_rules(about[-1][1], trust)
+    claim, said = here[-1]
+    return claim.digest, [] if said.get("verificationResult") == "PASSED" else ["the last decision on it is FAILED"]
+
+
+def _of_other_rules(said: Mapping[str, Any], trust: TrustRoot) -> list[str]:
+    policy = said.get("policy")
+    same_policy = isinstance(policy, dict) and policy.get("digest") == {"sha256": trust.policy_digest}
+    problems = [] if same_policy else ["the decision was made under another policy than the trust root pins"]
+    same_environment = said.get("environment") == trust.environment
+    return problems + (
+        [] if same_environment else [f"the decision was made for another place than {trust.environment}"]
+    )
+
+
+def _unlogged(pointer: Pointer, digest: str, rules: Rules) -> Iterator[str]:
+    """What the audit log says against it: never promoted, or something else was promoted to this alias since."""
+    if rules.promotions is None:
+        return
+    if not any(entry.get("model") == digest for entry in rules.promotions):
+        yield "the audit log knows of no promotion of these bytes"
+    here = [entry for entry in rules.promotions if entry.get("registry") == pointer.uri]
+    if here and here[-1].get("model") != digest:
+        yield "was moved back: the audit log's last promotion to this alias is of other bytes"
