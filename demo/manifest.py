@@ -14,7 +14,7 @@ from demo.world import LABEL, World
 FILE = "wardein.yaml"
 
 
-def write(world: World, model: Path, signature: Path, **changed: Any) -> Path:
+def write(world: World, model: Path, signature: Path, /, **changed: Any) -> Path:
     """Write ``wardein.yaml`` into the world's folder; a value of None leaves an entry out."""
     house = world.trust.parent
     entries: Mapping[str, Any] = {
@@ -48,6 +48,8 @@ def _relative(value: Any, folder: Path) -> Any:
     """With paths as a person would write them: relative to the manifest's folder."""
     if isinstance(value, dict):
         return {name: _relative(item, folder) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_relative(item, folder) for item in value]
     if isinstance(value, Path):
         return os.path.relpath(value, folder)
     return value.replace(f"file:{folder}/", "file:") if isinstance(value, str) else value

@@ -45,6 +45,7 @@ AIRFLOW_COMMON = {
     "command": "What runs the step: another virtual environment's wardein, or docker run … wardein.",
     "fail_on": "'verdict' fails the task on FAIL; 'error' leaves FAIL to a gate. ERROR always fails, and is retried.",
 }
+CLAIMS_DOC = {"waivers": "Signed waivers, one a line.", "approvals": "The approvers' evidence, one statement a line."}
 OUTPUTS = {
     "report": "The evidence: signed in-toto statements, one DSSE envelope a line.",
     "summary": "The report page.",
@@ -117,7 +118,7 @@ def kfp_component(step: Step) -> str:
         ("metrics", "dsl.Output[dsl.Metrics]"),
     ]
     documented = {p.name: p.doc for p in step.params if p.type != "paths" and p.output != "File"}
-    documented |= {name: f"The report of {name}." for name in step.claims} | kfp_common(step)
+    documented |= {name: CLAIMS_DOC.get(name, f"The report of {name}.") for name in step.claims} | kfp_common(step)
     returned = OUTPUTS | {p.name: p.doc for p in step.params if p.output == "File"}
     lines = [f"    {name}: {kind}," for name, kind in required]
     lines += [f"    {name}: {kind} = {default!r}," for name, kind, default in optional]
@@ -148,7 +149,7 @@ def kfp_parameters(step: Step) -> tuple[list[tuple[str, str]], list[tuple[str, s
         elif param.required:
             required.append((param.name, kfp_type(param)))
         else:
-            optional.append((param.name, kfp_type(param), param.default))
+            optional.append((param.name, kfp_type(param), "" if param.output else param.default))
     if not step.has("policy"):
         optional.append(("policy", "dsl.Input[dsl.Artifact]", None))
     return required, optional + [(name, "str", "") for name in COMMON]

@@ -73,8 +73,8 @@ def _argument(step: Step, param: Param, given: Mapping[str, Any]) -> Any:
     value = given[param.name]
     if param.type == "str" or param.is_setting:
         return value
-    if param.output == "Folder":
-        return Path(value)
+    if param.output in ("Folder", "Log"):
+        return Path(value) if value else None
     if value is None:
         return None
     path = Path(value.path)

@@ -66,8 +66,11 @@ class Ready:
                 "signature": out / "model.sig",
                 "signer": self.world.key("train"),
             },
-            "gate": release | {"claims": claims},
-            "promote": release | {"claims": [*claims, self.evidence("gate")], "target": out / "served"},
+            "approve": release | {"claims": claims, "justification": "reviewed with the risk committee"},
+            "gate": release | {"claims": [*claims, self.evidence("approve")], "audit": out / "decisions.jsonl"},
+            "promote": release
+            | {"claims": [*claims, self.evidence("approve"), self.evidence("gate")], "target": out / "served"}
+            | {"auditor": self.world.key("audit")},
         }
         return calls[step]
 
@@ -88,9 +91,9 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Ready:
     table = pd.read_csv(made.folder / "train.csv")
     estimator = make_pipeline(StandardScaler(), LogisticRegression())
     skops.io.dump(estimator.fit(table.drop(columns=LABEL), table[LABEL]), made.model)
-    for step in ("sign_artifact", *CHECKS, "gate"):
+    for step in ("sign_artifact", *CHECKS, "approve", "gate"):
         arguments = made.arguments(step, made.folder)
-        role = "gate" if step == "gate" else "check"
+        role = step if step in ("approve", "gate") else "check"
         signed = ["--evidence", str(made.evidence(step)), "--key", made.world.key(role)]
         assert main([*command_line(step, arguments), *signed]) == 0, step
     return made

@@ -14,9 +14,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -127,10 +130,14 @@ def gpg(place: Place, *arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def awskms() -> Iterator[Place]:
-    """Moto's server of AWS KMS, over HTTP."""
+    """Moto's server of AWS KMS, over HTTP. What it lacks, MessageType=DIGEST, is made up for here."""
     import boto3
+    from moto.kms.utils import ECDSAPrivateKey, RSAPrivateKey
     from moto.server import ThreadedMotoServer
 
+    patches = pytest.MonkeyPatch()
+    for kind in (ECDSAPrivateKey, RSAPrivateKey):
+        patches.setattr(kind, "sign", sign_digest)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -155,6 +162,16 @@ def awskms() -> Iterator[Place]:
         uris[f"{name} by its ARN"] = f"awskms:{made['Arn']}"
     yield Place(environment, uris)
     server.stop()
+    patches.undo()
+
+
+def sign_digest(key: Any, message: bytes, signing_algorithm: str) -> bytes:
+    """Sign as AWS KMS does where the message is a digest; any message of another length is refused."""
+    digest = {"256": SHA256(), "384": SHA384()}[signing_algorithm[-3:]]
+    if isinstance(key.private_key, rsa.RSAPrivateKey):
+        pss = padding.PSS(padding.MGF1(digest), padding.PSS.DIGEST_LENGTH)
+        return key.private_key.sign(message, pss, Prehashed(digest))
+    return key.private_key.sign(message, ec.ECDSA(Prehashed(digest)))
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +189,10 @@ def hv(server: standin.StandIn, monkeypatch: pytest.MonkeyPatch) -> Place:
 
 
 def enter(place: Place, monkeypatch: pytest.MonkeyPatch) -> Place:
+    """Reach the keys from this process."""
+    import boto3
+
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it remembers the credentials of earlier tests
     for name, value in place.environment.items():
         monkeypatch.setenv(name, value)
     return place
@@ -333,7 +354,7 @@ def broken(uri: str, said: str, **changes: str) -> Broken:
 def refusal(case: Broken, house: House, artifact: Path, wardein: Callable[..., Ran], monkeypatch) -> str:
     """The one line by which both uses of a key are refused, with nothing written and no secret said."""
     for name, value in case.changes:
-        monkeypatch.setenv(name, value)
+        monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(remote, "ANSWER_SECONDS", 20.0)
     evidence, bundle = artifact.with_name("evidence.jsonl"), artifact.with_suffix(".sig")
     started = time.monotonic()

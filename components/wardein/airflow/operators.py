@@ -16,6 +16,7 @@ __all__ = [
     "ScanImageOperator",
     "VerifyArtifactOperator",
     "SignArtifactOperator",
+    "ApproveOperator",
     "GateOperator",
     "PromoteOperator",
 ]
@@ -538,19 +539,26 @@ class ScanImageOperator(StepOperator):
 
 
 class VerifyArtifactOperator(StepOperator):
-    """Verify that an artifact is, file by file, what a trusted key signed.
+    """Verify that an artifact is, file by file, what a trusted key signed, or what a gate let through.
 
     Reads OpenSSF Model Signing v1.0 bundles, those of the model-signing package included. Any changed, added,
-    removed or renamed file is named. Files that a signer chose to ignore are not: they count as added.
+    removed or renamed file is named. Files that a signer chose to ignore are not: they count as added. Whoever
+    serves a model gives --vsa, the claims.jsonl that promote keeps beside it: then a gate of the trust root
+    must have let exactly these bytes through, in the trust root's environment, under the policy that it pins.
 
-    References: OpenSSF Model Signing specification v1.0 (2026); DSSE v1.0; in-toto Statement v1.
+    References: OpenSSF Model Signing specification v1.0 (2026); SLSA Verification Summary Attestation v1; DSSE
+    v1.0.
 
     Args:
         artifact: The file or folder to verify.
-        signature: The bundle that sign-artifact (or ``model_signing sign``) wrote.
-        trust: The trust root (trust.json); a key with the role ``train`` must have signed.
+        trust: The trust root (trust.json); a key with the role ``train`` must have signed the bundle, one with
+            the role ``gate`` the decision.
         evidence: Where to write the evidence: an absolute path that the command can write and the worker can
             read.
+        signature: The bundle that sign-artifact (or ``model_signing sign``) wrote; a gate counts only evidence
+            with it.
+        vsa: Evidence that holds the gate's decision (SLSA Verification Summary); at least one of the two is
+            needed.
         policy: A policy folder whose thresholds are applied as well.
         html: Where to write the report page; empty for none.
         key: The URI of the key that signs the evidence: a reference, never key material; empty for
@@ -567,9 +575,10 @@ class VerifyArtifactOperator(StepOperator):
         self,
         *,
         artifact: str,
-        signature: str,
         trust: str,
         evidence: str,
+        signature: str = "",
+        vsa: str = "",
         policy: str = "",
         html: str = "",
         key: str = "",
@@ -578,7 +587,7 @@ class VerifyArtifactOperator(StepOperator):
         fail_on: FailOn = "verdict",
         **kwargs: Any,
     ) -> None:
-        parameters = {"artifact": artifact, "signature": signature, "trust": trust, "policy": policy}
+        parameters = {"artifact": artifact, "trust": trust, "signature": signature, "vsa": vsa, "policy": policy}
         super().__init__(
             parameters=parameters,
             evidence=evidence,
@@ -647,11 +656,106 @@ class SignArtifactOperator(StepOperator):
         )
 
 
+class ApproveOperator(StepOperator):
+    """Look at a release as the gate will, and approve it by one's signature.
+
+    Writes, with --evidence and --key, a statement that binds the approval to the model's digest, the policy's
+    digest, the environment, the tier, the run and exactly the evidence that counted: with any other, it does
+    not count. Approvals are counted by identity, and the identity that signed the model cannot approve it. What
+    the gate would deny for any other reason than a missing approval is not approved either, unless by a break-
+    glass.
+
+    References: in-toto Statement v1; DSSE v1.0; NIST SP 800-218 (SSDF) PO.2, separation of duties.
+
+    Args:
+        model: The model to approve.
+        claims: Evidence files of the checks, and waivers; repeat the option.
+        trust: The trust root (trust.json), obtained out of band.
+        policy: The policy folder that the trust root pins.
+        justification: Why, in words; it is signed and kept in the audit log.
+        evidence: Where to write the evidence: an absolute path that the command can write and the worker can
+            read.
+        data: The data that the checks must have used; as for the gate.
+        reference: The reference table that the checks must have used; as for the gate.
+        suite: The suite that the data must have been validated with; as for the gate.
+        database: The vulnerability database that the image must have been scanned with; as for the gate.
+        image: The image that will serve the model; as for the gate.
+        tier: The risk tier to approve; a lower one than the policy's own takes at least one approval.
+        nonce: The run whose evidence counts; empty for any run.
+        break_glass: Release in an emergency what the policy would deny. Takes a key of the role ``break-
+            glass``, holds for hours, and a regular release has to follow. Signatures, digests, missing
+            evidence, errors and critical code execution stay denied.
+        hours: How long the approval holds; 0 for as long as the policy allows.
+        html: Where to write the report page; empty for none.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run; the default is Airflow's own run identifier.
+        command: What runs the step: another virtual environment's wardein, or docker run … wardein.
+        fail_on: 'verdict' fails the task on FAIL; 'error' leaves FAIL to a gate. ERROR always fails, and is
+            retried.
+    """
+
+    step = "approve"
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        claims: list[str] | str,
+        trust: str,
+        policy: str,
+        justification: str,
+        evidence: str,
+        data: str = "",
+        reference: str = "",
+        suite: str = "",
+        database: str = "",
+        image: str = "",
+        tier: str = "default",
+        nonce: str = "",
+        break_glass: bool | str = False,
+        hours: float | str = 0.0,
+        html: str = "",
+        key: str = "",
+        run_id: str = "{{ run_id }}",
+        command: Sequence[str] = ("wardein",),
+        fail_on: FailOn = "verdict",
+        **kwargs: Any,
+    ) -> None:
+        parameters = {
+            "model": model,
+            "claims": claims,
+            "trust": trust,
+            "policy": policy,
+            "justification": justification,
+            "data": data,
+            "reference": reference,
+            "suite": suite,
+            "database": database,
+            "image": image,
+            "tier": tier,
+            "nonce": nonce,
+            "break_glass": break_glass,
+            "hours": hours,
+        }
+        super().__init__(
+            parameters=parameters,
+            evidence=evidence,
+            html=html,
+            key=key,
+            run_id=run_id,
+            command=command,
+            fail_on=fail_on,
+            **kwargs,
+        )
+
+
 class GateOperator(StepOperator):
     """Let a model through only on signed, fresh, complete evidence that meets the policy.
 
-    Verifies of every claim the signature, the signer's role, the subject's digest, the run and the age;
-    recomputes every criterion from the metrics; then applies the policy. What is missing, unsigned, foreign,
+    Verifies of every claim the signatures, the signer's role, the subject's digest, the run and the age;
+    recomputes every criterion from the metrics; then applies the policy of the trust root's environment, the
+    waivers and approvals among the claims, and the policy's Rego rules. What is missing, unsigned, foreign,
     stale, unreadable or contradictory denies, with a reason per check. The decision is written with --evidence
     as a report and as a SLSA Verification Summary, both signed with --key (a key with the role ``gate``).
 
@@ -659,7 +763,8 @@ class GateOperator(StepOperator):
 
     Args:
         model: The model to release.
-        claims: Evidence files of the checks; repeat the option, or give one claims.jsonl.
+        claims: Evidence files of the checks, waivers and approvals; repeat the option, or give one
+            claims.jsonl.
         trust: The trust root (trust.json), obtained out of band, not from the pipeline.
         policy: The policy folder; its digest must be the one that the trust root pins.
         evidence: Where to write the evidence: an absolute path that the command can write and the worker can
@@ -670,7 +775,10 @@ class GateOperator(StepOperator):
         database: The vulnerability database that the image must have been scanned with; needed if it was
             scanned.
         image: The image that will serve the model; needed if the policy requires a check of it.
+        tier: The risk tier to judge by. A higher one than the policy's own is always allowed, a lower one takes
+            a signed approval that names it.
         nonce: Only evidence of the run with this identifier counts; empty for any run.
+        audit: The audit log to note the decision in, whatever it is; appended to, made if it does not exist.
         html: Where to write the report page; empty for none.
         key: The URI of the key that signs the evidence: a reference, never key material; empty for
             $WARDEIN_KEY.
@@ -695,7 +803,9 @@ class GateOperator(StepOperator):
         suite: str = "",
         database: str = "",
         image: str = "",
+        tier: str = "default",
         nonce: str = "",
+        audit: str = "",
         html: str = "",
         key: str = "",
         run_id: str = "{{ run_id }}",
@@ -713,7 +823,9 @@ class GateOperator(StepOperator):
             "suite": suite,
             "database": database,
             "image": image,
+            "tier": tier,
             "nonce": nonce,
+            "audit": audit,
         }
         super().__init__(
             parameters=parameters,
@@ -728,21 +840,23 @@ class GateOperator(StepOperator):
 
 
 class PromoteOperator(StepOperator):
-    """Re-verify everything, then copy exactly the bytes that were verified.
+    """Re-verify everything, then put exactly the bytes that were verified in place.
 
     Nothing that the orchestrator says is believed: the gate's verification is performed again over the same
     evidence, and the gate's own signed decision (SLSA Verification Summary, PASSED) must be among it. The model
-    is hashed while it is copied to TARGET/DIGEST/NAME, its evidence beside it in claims.jsonl; TARGET/current
-    is switched to it atomically, and a line is appended to TARGET/audit.jsonl.
+    is hashed while it is copied, once, into TARGET, and renamed to TARGET/DIGEST/NAME, its evidence beside it
+    in claims.jsonl; TARGET/current is switched to it atomically, and a line is appended to TARGET/audit.jsonl.
+    With a registry, the same bytes become a model version there, are read back and hashed, and only then the
+    alias moves.
 
     References: SLSA Verification Summary Attestation v1.
 
     Args:
         model: The model to promote.
-        claims: Evidence files of the checks and of the gate; repeat the option.
+        claims: Evidence files of the checks and of the gate, waivers and approvals; repeat the option.
         trust: The trust root (trust.json), obtained out of band.
         policy: The policy folder that the trust root pins.
-        target: The folder that models are served from; made if it does not exist.
+        target: The folder that models are served from; made if it does not exist. It serves one environment.
         evidence: Where to write the evidence: an absolute path that the command can write and the worker can
             read.
         data: The data that the checks must have used; as for the gate.
@@ -750,7 +864,12 @@ class PromoteOperator(StepOperator):
         suite: The suite that the data must have been validated with; as for the gate.
         database: The vulnerability database that the image must have been scanned with; as for the gate.
         image: The image that will serve the model; as for the gate.
+        tier: The risk tier that the gate judged by.
         nonce: Only evidence of the run with this identifier counts; empty for any run.
+        registry: An alias of an MLflow registry to move as well, as models:/NAME@ALIAS; the server is named by
+            MLFLOW_TRACKING_URI. Empty for none.
+        auditor: The URI of a key of the role ``audit`` that signs a checkpoint of the audit log; empty for
+            none.
         html: Where to write the report page; empty for none.
         key: The URI of the key that signs the evidence: a reference, never key material; empty for
             $WARDEIN_KEY.
@@ -776,7 +895,10 @@ class PromoteOperator(StepOperator):
         suite: str = "",
         database: str = "",
         image: str = "",
+        tier: str = "default",
         nonce: str = "",
+        registry: str = "",
+        auditor: str = "",
         html: str = "",
         key: str = "",
         run_id: str = "{{ run_id }}",
@@ -795,7 +917,10 @@ class PromoteOperator(StepOperator):
             "suite": suite,
             "database": database,
             "image": image,
+            "tier": tier,
             "nonce": nonce,
+            "registry": registry,
+            "auditor": auditor,
         }
         super().__init__(
             parameters=parameters,

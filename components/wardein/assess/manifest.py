@@ -201,7 +201,13 @@ def _path(value: Any, folder: Path, where: str) -> Path:
 def _image(value: Any, folder: Path, where: str) -> str:
     """A file or folder beside the manifest, or a registry reference, which is pinned by digest."""
     text = _text(value, where)
-    return text if "@sha256:" in text else str(_path(text, folder, where))
+    if "@sha256:" in text:
+        return text
+    path = _path(text, folder, where)
+    if not path.exists():
+        mend = "write registry references as name@sha256:…"
+        raise UsageError(f"{_shown(text)} is neither a file nor a folder, nor pinned by digest", where=where, mend=mend)
+    return str(path)
 
 
 def _key(value: Any, folder: Path, where: str) -> str:

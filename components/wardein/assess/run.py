@@ -47,6 +47,12 @@ class Assessment:
         return [ended.report for ended in (*self.checks, self.gate)]
 
     @property
+    def waived(self) -> dict[str, str]:
+        """The findings that the gate let a waiver lift, by their fingerprint, with the waiver's justification."""
+        waivers = [w for statement in self.gate.report.attestations for w in statement.predicate.get("waivers", ())]
+        return {print_: w["justification"] for w in waivers for print_ in w.get("fingerprints", ())}
+
+    @property
     def verdict(self) -> Verdict:
         """The gate's verdict; ERROR if any step ended in it, for then not everything was examined."""
         errors = [report for report in self.reports if report.verdict is Verdict.ERROR]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wardein.artifacts import Artifact, Signature, Summary, TrustRoot
-from wardein.errors import UsageError
+from wardein.errors import UsageError, WardeinError
 from wardein.report import SIGNER_RULE, Coverage, Finding, Report, Severity, conclude
 
 if TYPE_CHECKING:
@@ -79,9 +79,9 @@ def _against_decisions(vsa: Path, digest: str, root: TrustedKeys) -> Iterator[Fi
     from wardein.evidence.summaries import summaries_in
 
     claims = gather([vsa], root)
-    unreadable = [claim for claim in claims if claim.statement is None]
-    if unreadable:
-        yield Finding("signature/unreadable-decision", Severity.CRITICAL, unreadable[0].error, unreadable[0].where)
+    for claim in claims:
+        if claim.statement is None:
+            raise WardeinError(claim.error, mend="give the claims.jsonl that promote keeps beside the model")
     where = {"model": digest, "environment": root.environment, "policy": root.policy_digest}
     decided = [s for s in summaries_in(claims) if all(getattr(s, name) == where[name] for name in where)]
     if not decided:

@@ -65,7 +65,7 @@ def assess(config: Path, outputs: dict[str, Path], *, run_id: str, fresh: bool, 
     assessment = Assess(manifest, _tell, run_id, fresh, outputs.get("html")).run()
     reports = assessment.reports
     if "sarif" in outputs:
-        files.write_whole(outputs["sarif"], sarif.log(reports, config.name).encode())
+        files.write_whole(outputs["sarif"], sarif.log(reports, config.name, assessment.waived).encode())
     if "junit" in outputs:
         files.write_whole(outputs["junit"], junit.render(reports).encode())
     if "markdown" in outputs:

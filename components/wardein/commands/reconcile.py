@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,7 @@ def reconcile(models: Sequence[str], trust: Path, policy: Path, target: Path | N
     root = trust_root.load(trust)
     if digest_of(policy) != root.policy_digest:
         raise UsageError("is not the policy that the trust root pins", where=str(policy))
-    rules = Rules(root, None if target is None else tuple(_promotions(target, root.environment)))
+    rules = Rules(root, None if target is None else _entries(target, root.environment))
     client = connect()
     registered = _registered(client, names)
     found = [pointer for model in registered for pointer in pointers(client, model, rules)]
@@ -62,19 +62,18 @@ def reconcile(models: Sequence[str], trust: Path, policy: Path, target: Path | N
     return code
 
 
-def _promotions(target: Path, environment: str) -> Iterator[Mapping[str, str]]:
-    from wardein.release.audit import AuditLog
-    from wardein.release.store import AUDIT_LOG
+def _entries(target: Path, environment: str) -> tuple[Mapping[str, str], ...]:
+    """What the audit log of a folder tells, its chain verified."""
+    from wardein.release.store import Store
 
-    path = target / AUDIT_LOG
-    if not path.is_file():
-        raise UsageError("does not exist", where=str(path), mend="give --target the folder that promote serves from")
-    log = AuditLog(path)
+    log = Store(target, environment).log
+    if not log.path.is_file():
+        raise UsageError(
+            "does not exist", where=str(log.path), mend="give --target the folder that promote serves from"
+        )
     if log.opened_for() not in ("", environment):
-        raise UsageError(f"is the log of {log.opened_for()}, the trust root is for {environment}", where=str(path))
-    for entry in log.entries():
-        if entry.record.get("action") == "promote":
-            yield entry.record
+        raise UsageError(f"is the log of {log.opened_for()}, the trust root is for {environment}", where=str(log.path))
+    return tuple(entry.record for entry in log.entries())
 
 
 def _registered(client: Any, names: Sequence[str]) -> list[Any]:

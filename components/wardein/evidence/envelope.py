@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 MAX_ENVELOPES = 1000
+MAX_SIGNATURES = 16  # of one envelope
 _HEX = re.compile(r"(?:[0-9a-f]{2}){6,2048}")
 
 
@@ -114,9 +115,11 @@ def parse(data: Any, where: str = "envelope") -> Envelope:
     """Read an envelope from JSON values.
 
     Raises:
-        WardeinError: If it is not a DSSE envelope, or its base64 is not strict.
+        WardeinError: If it is not a DSSE envelope, its base64 is not strict, or it has more than 16 signatures.
     """
     try:
+        if len(data["signatures"]) > MAX_SIGNATURES:
+            raise WardeinError(f"holds more than {MAX_SIGNATURES} signatures", where=where)
         signatures = tuple((_text(s.get("keyid", "")), _decode(s["sig"])) for s in data["signatures"])
         headers = {s.get("keyid", ""): _hex(s["other_headers"]) for s in data["signatures"] if "other_headers" in s}
         return Envelope(_decode(data["payload"]), _text(data["payloadType"]), signatures, headers)
@@ -149,7 +152,10 @@ def read_claims(path: Path) -> Iterator[Envelope | WardeinError]:
 
 
 def _decode(text: Any) -> bytes:
-    return base64.b64decode(_text(text), validate=True)
+    content = base64.b64decode(_text(text), validate=True)
+    if base64.b64encode(content).decode() != text:  # bits after the last byte, which the decoder ignores
+        raise ValueError("not the one way to write these bytes")
+    return content
 
 
 def _hex(value: Any) -> str:
@@ -161,4 +167,5 @@ def _hex(value: Any) -> str:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("not a string")
+    value.encode()  # half a surrogate pair can be neither signed nor shown
     return value

@@ -17,6 +17,7 @@ __all__ = [
     "scan_image",
     "verify_artifact",
     "sign_artifact",
+    "approve",
     "gate",
     "promote",
 ]
@@ -404,26 +405,34 @@ def scan_image(
 @dsl.component(base_image=image("sign"), install_kfp_package=False)
 def verify_artifact(
     artifact: dsl.Input[dsl.Artifact],
-    signature: dsl.Input[dsl.Artifact],
     trust: dsl.Input[dsl.Artifact],
     report: dsl.Output[dsl.Artifact],
     summary: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
+    signature: dsl.Input[dsl.Artifact] = None,
+    vsa: dsl.Input[dsl.Artifact] = None,
     policy: dsl.Input[dsl.Artifact] = None,
     key: str = "",
     run_id: str = "",
 ) -> NamedTuple("Outputs", [("verdict", str), ("passed", bool)]):
-    """Verify that an artifact is, file by file, what a trusted key signed.
+    """Verify that an artifact is, file by file, what a trusted key signed, or what a gate let through.
 
     Reads OpenSSF Model Signing v1.0 bundles, those of the model-signing package included. Any changed, added,
-    removed or renamed file is named. Files that a signer chose to ignore are not: they count as added.
+    removed or renamed file is named. Files that a signer chose to ignore are not: they count as added. Whoever
+    serves a model gives --vsa, the claims.jsonl that promote keeps beside it: then a gate of the trust root
+    must have let exactly these bytes through, in the trust root's environment, under the policy that it pins.
 
-    References: OpenSSF Model Signing specification v1.0 (2026); DSSE v1.0; in-toto Statement v1.
+    References: OpenSSF Model Signing specification v1.0 (2026); SLSA Verification Summary Attestation v1; DSSE
+    v1.0.
 
     Args:
         artifact: The file or folder to verify.
-        signature: The bundle that sign-artifact (or ``model_signing sign``) wrote.
-        trust: The trust root (trust.json); a key with the role ``train`` must have signed.
+        trust: The trust root (trust.json); a key with the role ``train`` must have signed the bundle, one with
+            the role ``gate`` the decision.
+        signature: The bundle that sign-artifact (or ``model_signing sign``) wrote; a gate counts only evidence
+            with it.
+        vsa: Evidence that holds the gate's decision (SLSA Verification Summary); at least one of the two is
+            needed.
         policy: A policy folder whose thresholds are applied as well.
         key: The URI of the key that signs the evidence: a reference, never key material; empty for
             $WARDEIN_KEY.
@@ -484,6 +493,83 @@ def sign_artifact(
 
 
 @dsl.component(base_image=image("sign"), install_kfp_package=False)
+def approve(
+    model: dsl.Input[dsl.Model],
+    trust: dsl.Input[dsl.Artifact],
+    policy: dsl.Input[dsl.Artifact],
+    justification: str,
+    report: dsl.Output[dsl.Artifact],
+    summary: dsl.Output[dsl.HTML],
+    metrics: dsl.Output[dsl.Metrics],
+    validate_data: dsl.Input[dsl.Artifact] = None,
+    evaluate_performance: dsl.Input[dsl.Artifact] = None,
+    evaluate_robustness: dsl.Input[dsl.Artifact] = None,
+    evaluate_fairness: dsl.Input[dsl.Artifact] = None,
+    scan_image: dsl.Input[dsl.Artifact] = None,
+    verify_artifact: dsl.Input[dsl.Artifact] = None,
+    waivers: dsl.Input[dsl.Artifact] = None,
+    data: dsl.Input[dsl.Dataset] = None,
+    reference: dsl.Input[dsl.Dataset] = None,
+    suite: dsl.Input[dsl.Artifact] = None,
+    database: dsl.Input[dsl.Artifact] = None,
+    image: str = "",
+    tier: str = "default",
+    nonce: str = "",
+    break_glass: bool = False,
+    hours: float = 0.0,
+    key: str = "",
+    run_id: str = "",
+) -> NamedTuple("Outputs", [("verdict", str), ("passed", bool)]):
+    """Look at a release as the gate will, and approve it by one's signature.
+
+    Writes, with --evidence and --key, a statement that binds the approval to the model's digest, the policy's
+    digest, the environment, the tier, the run and exactly the evidence that counted: with any other, it does
+    not count. Approvals are counted by identity, and the identity that signed the model cannot approve it. What
+    the gate would deny for any other reason than a missing approval is not approved either, unless by a break-
+    glass.
+
+    References: in-toto Statement v1; DSSE v1.0; NIST SP 800-218 (SSDF) PO.2, separation of duties.
+
+    Args:
+        model: The model to approve.
+        trust: The trust root (trust.json), obtained out of band.
+        policy: The policy folder that the trust root pins.
+        justification: Why, in words; it is signed and kept in the audit log.
+        data: The data that the checks must have used; as for the gate.
+        reference: The reference table that the checks must have used; as for the gate.
+        suite: The suite that the data must have been validated with; as for the gate.
+        database: The vulnerability database that the image must have been scanned with; as for the gate.
+        image: The image that will serve the model; as for the gate.
+        tier: The risk tier to approve; a lower one than the policy's own takes at least one approval.
+        nonce: The run whose evidence counts; empty for any run.
+        break_glass: Release in an emergency what the policy would deny. Takes a key of the role ``break-
+            glass``, holds for hours, and a regular release has to follow. Signatures, digests, missing
+            evidence, errors and critical code execution stay denied.
+        hours: How long the approval holds; 0 for as long as the policy allows.
+        validate_data: The report of validate_data.
+        evaluate_performance: The report of evaluate_performance.
+        evaluate_robustness: The report of evaluate_robustness.
+        evaluate_fairness: The report of evaluate_fairness.
+        scan_image: The report of scan_image.
+        verify_artifact: The report of verify_artifact.
+        waivers: Signed waivers, one a line.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run of the pipeline.
+
+    Returns:
+        report: The evidence: signed in-toto statements, one DSSE envelope a line.
+        summary: The report page.
+        metrics: The measured numbers.
+        verdict: PASS, FAIL, ERROR or NOT_APPLICABLE.
+        passed: Whether the verdict is PASS or NOT_APPLICABLE.
+    """
+    from wardein import kfp_task
+
+    return kfp_task.run("approve", locals())
+
+
+@dsl.component(base_image=image("sign"), install_kfp_package=False)
 def gate(
     model: dsl.Input[dsl.Model],
     trust: dsl.Input[dsl.Artifact],
@@ -497,19 +583,24 @@ def gate(
     evaluate_fairness: dsl.Input[dsl.Artifact] = None,
     scan_image: dsl.Input[dsl.Artifact] = None,
     verify_artifact: dsl.Input[dsl.Artifact] = None,
+    waivers: dsl.Input[dsl.Artifact] = None,
+    approvals: dsl.Input[dsl.Artifact] = None,
     data: dsl.Input[dsl.Dataset] = None,
     reference: dsl.Input[dsl.Dataset] = None,
     suite: dsl.Input[dsl.Artifact] = None,
     database: dsl.Input[dsl.Artifact] = None,
     image: str = "",
+    tier: str = "default",
     nonce: str = "",
+    audit: str = "",
     key: str = "",
     run_id: str = "",
 ) -> NamedTuple("Outputs", [("verdict", str), ("passed", bool)]):
     """Let a model through only on signed, fresh, complete evidence that meets the policy.
 
-    Verifies of every claim the signature, the signer's role, the subject's digest, the run and the age;
-    recomputes every criterion from the metrics; then applies the policy. What is missing, unsigned, foreign,
+    Verifies of every claim the signatures, the signer's role, the subject's digest, the run and the age;
+    recomputes every criterion from the metrics; then applies the policy of the trust root's environment, the
+    waivers and approvals among the claims, and the policy's Rego rules. What is missing, unsigned, foreign,
     stale, unreadable or contradictory denies, with a reason per check. The decision is written with --evidence
     as a report and as a SLSA Verification Summary, both signed with --key (a key with the role ``gate``).
 
@@ -525,13 +616,18 @@ def gate(
         database: The vulnerability database that the image must have been scanned with; needed if it was
             scanned.
         image: The image that will serve the model; needed if the policy requires a check of it.
+        tier: The risk tier to judge by. A higher one than the policy's own is always allowed, a lower one takes
+            a signed approval that names it.
         nonce: Only evidence of the run with this identifier counts; empty for any run.
+        audit: The audit log to note the decision in, whatever it is; appended to, made if it does not exist.
         validate_data: The report of validate_data.
         evaluate_performance: The report of evaluate_performance.
         evaluate_robustness: The report of evaluate_robustness.
         evaluate_fairness: The report of evaluate_fairness.
         scan_image: The report of scan_image.
         verify_artifact: The report of verify_artifact.
+        waivers: Signed waivers, one a line.
+        approvals: The approvers' evidence, one statement a line.
         key: The URI of the key that signs the evidence: a reference, never key material; empty for
             $WARDEIN_KEY.
         run_id: Binds the evidence to one run of the pipeline.
@@ -563,22 +659,29 @@ def promote(
     evaluate_fairness: dsl.Input[dsl.Artifact] = None,
     scan_image: dsl.Input[dsl.Artifact] = None,
     verify_artifact: dsl.Input[dsl.Artifact] = None,
+    waivers: dsl.Input[dsl.Artifact] = None,
+    approvals: dsl.Input[dsl.Artifact] = None,
     gate: dsl.Input[dsl.Artifact] = None,
     data: dsl.Input[dsl.Dataset] = None,
     reference: dsl.Input[dsl.Dataset] = None,
     suite: dsl.Input[dsl.Artifact] = None,
     database: dsl.Input[dsl.Artifact] = None,
     image: str = "",
+    tier: str = "default",
     nonce: str = "",
+    registry: str = "",
+    auditor: str = "",
     key: str = "",
     run_id: str = "",
 ) -> NamedTuple("Outputs", [("verdict", str), ("passed", bool)]):
-    """Re-verify everything, then copy exactly the bytes that were verified.
+    """Re-verify everything, then put exactly the bytes that were verified in place.
 
     Nothing that the orchestrator says is believed: the gate's verification is performed again over the same
     evidence, and the gate's own signed decision (SLSA Verification Summary, PASSED) must be among it. The model
-    is hashed while it is copied to TARGET/DIGEST/NAME, its evidence beside it in claims.jsonl; TARGET/current
-    is switched to it atomically, and a line is appended to TARGET/audit.jsonl.
+    is hashed while it is copied, once, into TARGET, and renamed to TARGET/DIGEST/NAME, its evidence beside it
+    in claims.jsonl; TARGET/current is switched to it atomically, and a line is appended to TARGET/audit.jsonl.
+    With a registry, the same bytes become a model version there, are read back and hashed, and only then the
+    alias moves.
 
     References: SLSA Verification Summary Attestation v1.
 
@@ -586,19 +689,26 @@ def promote(
         model: The model to promote.
         trust: The trust root (trust.json), obtained out of band.
         policy: The policy folder that the trust root pins.
-        target: The folder that models are served from; made if it does not exist.
+        target: The folder that models are served from; made if it does not exist. It serves one environment.
         data: The data that the checks must have used; as for the gate.
         reference: The reference table that the checks must have used; as for the gate.
         suite: The suite that the data must have been validated with; as for the gate.
         database: The vulnerability database that the image must have been scanned with; as for the gate.
         image: The image that will serve the model; as for the gate.
+        tier: The risk tier that the gate judged by.
         nonce: Only evidence of the run with this identifier counts; empty for any run.
+        registry: An alias of an MLflow registry to move as well, as models:/NAME@ALIAS; the server is named by
+            MLFLOW_TRACKING_URI. Empty for none.
+        auditor: The URI of a key of the role ``audit`` that signs a checkpoint of the audit log; empty for
+            none.
         validate_data: The report of validate_data.
         evaluate_performance: The report of evaluate_performance.
         evaluate_robustness: The report of evaluate_robustness.
         evaluate_fairness: The report of evaluate_fairness.
         scan_image: The report of scan_image.
         verify_artifact: The report of verify_artifact.
+        waivers: Signed waivers, one a line.
+        approvals: The approvers' evidence, one statement a line.
         gate: The report of gate.
         key: The URI of the key that signs the evidence: a reference, never key material; empty for
             $WARDEIN_KEY.

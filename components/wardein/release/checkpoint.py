@@ -184,11 +184,7 @@ def _read_all(place: Place, trust: TrustRoot | None) -> Iterator[tuple[str, Chec
             checkpoint = _read(parse(strict_loads(line)), trust)
         except WardeinError as error:
             raise Tampered(f"is no checkpoint that counts: it {error.what}", where=where) from None
-        if checkpoint.entries < before:
-            why = (
-                f"goes backwards: {checkpoint.entries} entries after {before}; the lines were reordered or rolled back"
-            )
-            raise Tampered(why, where=where)
+        _must_not_go_back(checkpoint, before, where)
         before = checkpoint.entries
         yield where, checkpoint
 

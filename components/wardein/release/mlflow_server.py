@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,6 @@ DEFAULTS = {
 }
 # What the server's own artifact proxy hands out: no host, no query, nothing percent-encoded, no way up.
 _PROXIED = re.compile(r"mlflow-artifacts:/(?!/)(?!(?:.*/)?\.{1,2}(?:/|$))[^?#%\\\s]+")
-_MOST_OF_A_MESSAGE = 200
 
 
 def connect() -> Any:
@@ -87,11 +87,10 @@ def pages(ask: Callable[..., Any], failure: str) -> Iterator[Any]:
 
 def versions_of(client: Any, name: str) -> list[Any]:
     """Every version of a registered model."""
-    quote = "'" if "'" not in name else '"'
-    by_name = f"name={quote}{name}{quote}"
-    return list(
-        pages(lambda page_token: client.search_model_versions(by_name, page_token=page_token), f"{name}: no versions")
-    )
+    # MLflow's filters cannot quote a quote, and somebody's model may have one in its name.
+    wanted = "" if "'" in name else f"name='{name}'"
+    search = partial(client.search_model_versions, wanted)
+    return [version for version in pages(search, "the versions cannot be listed") if version.name == name]
 
 
 class Elsewhere(WardeinError):
@@ -156,7 +155,8 @@ def _why(error: BaseException) -> str:
     for name in URI_VARIABLES:
         if uri := os.environ.get(name, "").rstrip("/"):
             text = text.replace(uri, "the server")
-    return re.sub(r"//[^\s/]*@", "//", " ".join(text.split()))[:_MOST_OF_A_MESSAGE]
+    text = re.sub(r"//[^\s/]*@", "//", " ".join(text.split()))
+    return text if len(text) <= 200 else f"{text[:60]} … {text[-140:]}"  # the cause stands at the end
 
 
 def _mend(error: BaseException) -> str:

@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from wardein.errors import WardeinError
-from wardein.evidence.claims import Claim, gather
+from wardein.evidence.claims import gather
+from wardein.evidence.summaries import FAILED, Summary, summaries_in
 from wardein.evidence.trust import TrustRoot
 from wardein.release.mlflow_server import Elsewhere, Held, asking, versions_of
 from wardein.release.registry import TAG
-from wardein.report import VSA
+from wardein.release.store import PROMOTE
+from wardein.release.terms import moment
 from wardein.subject import digest_of
 
 SERVED_STAGES = ("Production", "Staging")
@@ -58,10 +60,10 @@ class Pointer:
 
 @dataclass(frozen=True)
 class Rules:
-    """What is believed: the trust root, and the promotions that an audit log tells of, oldest first; None without."""
+    """What is believed: the trust root, and an audit log's entries, oldest first; None without a log."""
 
     trust: TrustRoot
-    promotions: Sequence[Mapping[str, str]] | None
+    log: Sequence[Mapping[str, str]] | None
 
 
 def pointers(client: Any, model: Any, rules: Rules) -> Iterator[Pointer]:
@@ -100,71 +102,61 @@ def _judge(pointer: Pointer, held: Held, tags: Mapping[str, str], rules: Rules, 
     folder = held.download_model(private)
     if folder is None:
         return replace(pointer, problems=("its files are gone",))
-    decisions = _decisions(evidence, rules.trust)
+    decisions = summaries_in(gather([evidence], rules.trust))
     digest = _digest(folder, decisions)
     decision, problems = _decision_on(digest, decisions, rules.trust)
-    evidence_digest = hashlib.sha256(evidence.read_bytes()).hexdigest()
-    said = {"digest": digest, "evidence": evidence_digest, "decision": decision}
-    said |= {"policy": rules.trust.policy_digest, "environment": rules.trust.environment}
-    problems += [
-        f"its tag {TAG}{name} does not agree with its files" for name, value in said.items() if tags.get(name) != value
-    ]
-    return replace(pointer, digest=digest, problems=(*problems, *_unlogged(pointer, digest, rules)))
+    said = {"digest": digest, "evidence": hashlib.sha256(evidence.read_bytes()).hexdigest()}
+    if decision is not None:
+        said |= {"decision": decision.claim, "tier": decision.tier}
+        said |= {"policy": decision.policy, "environment": decision.environment}
+    forged = [name for name in said if tags.get(name) != said[name]]
+    problems += [f"its tag {TAG}{name} is not what its files say" for name in forged]
+    if rules.log is not None:
+        problems += _against_log(pointer, digest, decision, rules.log)
+    return replace(pointer, digest=digest, problems=tuple(problems))
 
 
-def _decisions(evidence: Path, trust: TrustRoot) -> list[tuple[Claim, str]]:
-    """What trusted gates decided, oldest first, each with the digest of what it is about."""
-    found = []
-    for claim in gather([evidence], trust):
-        statement = claim.statement
-        if (
-            not claim.error
-            and statement is not None
-            and statement.predicate_type == VSA
-            and len(statement.subject) == 1
-        ):
-            found.append((claim, statement.subject[0].digest, str(statement.predicate.get("timeVerified"))))
-    return [(claim, digest) for claim, digest, _ in sorted(found, key=lambda item: item[2])]
-
-
-def _digest(folder: Path, decisions: Sequence[tuple[Claim, str]]) -> str:
+def _digest(folder: Path, decisions: Sequence[Summary]) -> str:
     """The digest of the model in a folder, which is the folder or the only file in it, whichever was decided on."""
     of_folder, inside = digest_of(folder), list(folder.iterdir())
-    if len(inside) != 1 or inside[0].is_dir() or of_folder in {digest for _, digest in decisions}:
+    if len(inside) != 1 or inside[0].is_dir() or of_folder in {decision.model for decision in decisions}:
         return of_folder
     return digest_of(inside[0])
 
 
-def _decision_on(digest: str, decisions: Sequence[tuple[Claim, str]], trust: TrustRoot) -> tuple[str, list[str]]:
-    """The sha256 of the decision that counts for these bytes here, and why it does not let them be served."""
+def _decision_on(digest: str, decisions: Sequence[Summary], trust: TrustRoot) -> tuple[Summary | None, list[str]]:
+    """The decision that counts for these bytes here, and why it does not let them be served."""
     if not decisions:
-        return "", ["moved without a decision: its evidence holds none that a gate of the trust root signed"]
-    about = [(claim, claim.statement.predicate) for claim, on in decisions if on == digest and claim.statement]
+        return None, ["moved without a decision: its evidence holds none that a gate of the trust root signed"]
+    about = [decision for decision in decisions if decision.model == digest]
     if not about:
-        return "", [f"its bytes differ from those that were decided on: they are sha256:{digest}"]
-    here = [(claim, said) for claim, said in about if not _of_other_rules(said, trust)]
+        return None, [f"its bytes differ from those that were decided on: they are sha256:{digest}"]
+    here = [decision for decision in about if not _of_other_rules(decision, trust)]
     if not here:
-        return about[-1][0].digest, _of_other_rules(about[-1][1], trust)
-    claim, said = here[-1]
-    return claim.digest, [] if said.get("verificationResult") == "PASSED" else ["the last decision on it is FAILED"]
+        return about[-1], _of_other_rules(about[-1], trust)
+    return here[-1], [] if here[-1].passed else ["the last decision on it is FAILED"]
 
 
-def _of_other_rules(said: Mapping[str, Any], trust: TrustRoot) -> list[str]:
-    policy = said.get("policy")
-    same_policy = isinstance(policy, dict) and policy.get("digest") == {"sha256": trust.policy_digest}
-    problems = [] if same_policy else ["the decision was made under another policy than the trust root pins"]
-    same_environment = said.get("environment") == trust.environment
-    return problems + (
-        [] if same_environment else [f"the decision was made for another place than {trust.environment}"]
-    )
+def _of_other_rules(decision: Summary, trust: TrustRoot) -> list[str]:
+    problems = []
+    if decision.policy != trust.policy_digest:
+        problems.append("the decision was made under another policy than the trust root pins")
+    if decision.environment != trust.environment:
+        problems.append(f"the decision was made for another environment than {trust.environment}")
+    return problems
 
 
-def _unlogged(pointer: Pointer, digest: str, rules: Rules) -> Iterator[str]:
-    """What the audit log says against it: never promoted, or something else was promoted to this alias since."""
-    if rules.promotions is None:
-        return
-    if not any(entry.get("model") == digest for entry in rules.promotions):
+def _against_log(
+    pointer: Pointer, digest: str, decision: Summary | None, log: Sequence[Mapping[str, str]]
+) -> Iterator[str]:
+    """What the audit log says against it."""
+    promotions = [entry for entry in log if entry.get("action") == PROMOTE]
+    if not any(entry.get("model") == digest for entry in promotions):
         yield "the audit log knows of no promotion of these bytes"
-    here = [entry for entry in rules.promotions if entry.get("registry") == pointer.uri]
+    here = [entry for entry in promotions if entry.get("registry") == pointer.uri]
     if here and here[-1].get("model") != digest:
-        yield "was moved back: the audit log's last promotion to this alias is of other bytes"
+        yield "is not where the audit log's last promotion to this alias put it: that was of other bytes"
+    decided = [entry for entry in log if entry.get("action") == "decide" and entry.get("model") == digest]
+    when = moment(decided[-1].get("decided")) if decided and decided[-1].get("result") == FAILED else None
+    if when is not None and decision is not None and when > decision.decided:
+        yield f"the audit log has a later decision on these bytes: FAILED ({decided[-1].get('reasons')})"
