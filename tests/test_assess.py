@@ -552,6 +552,19 @@ def test_yaml_that_is_refused(text: str, said: str, place: Place) -> None:
     assert said in refused(place)
 
 
+def test_the_manifest_of_the_documentation_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "assess.md").read_text()
+    (tmp_path / "serving-image.tar").touch()
+    file = tmp_path / "wardein.yaml"
+    file.write_text(page.split("```yaml\n")[1].split("```")[0])
+    found = load(file)
+    assert found.artifacts["reference"] == tmp_path / "train.csv"
+    assert found.artifacts["artifact"] == tmp_path / "model.skops"
+    assert found.key("gate") == f"file:{tmp_path}/house/keys/gate.pem"
+    for name in found.checks or ():
+        load_step(name)
+
+
 def test_no_manifest(wardein: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     ran = wardein("assess")
@@ -593,7 +606,7 @@ def test_misuse_is_one_line(arguments: tuple[str, ...], wardein: Cli) -> None:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    st.recursive(
+    value=st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
         lambda inner: (
             st.lists(inner, max_size=3)

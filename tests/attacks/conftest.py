@@ -18,10 +18,11 @@ from typing import Any
 
 import pytest
 
+import yaml
 from tests.conftest import House, Ran
 from wardein import __version__, wire
 from wardein.evidence.envelope import seal
-from wardein.evidence.keys import signer_for
+from wardein.evidence.keys import create_file_key, signer_for
 from wardein.evidence.statement import write
 from wardein.policy.load import load
 from wardein.release import admissibility, approvals, judgement, verification, waivers
@@ -48,6 +49,43 @@ class Siege:
     keys: dict[str, str] = field(default_factory=dict)
     shown: dict[str, Path | str] = field(default_factory=dict)
     nonce: str = "run-1"
+    options: tuple[object, ...] = ()
+    claims: list[Path] = field(default_factory=list)
+
+    def amend(self, change: Callable[[dict[str, Any]], object]) -> None:
+        """Put a changed policy in force, as whoever holds the trust root may."""
+        path = self.house.policy / "policy.yaml"
+        policy = yaml.safe_load(path.read_text())
+        change(policy)
+        path.write_text(yaml.safe_dump(policy))
+        trust = json.loads(self.house.trust.read_text())
+        trust["policyDigest"] = digest_of(self.house.policy)
+        self.house.trust.write_text(json.dumps(trust))
+
+    def add_key(self, name: str, identity: str, *roles: str) -> None:
+        """List one more key in the trust root."""
+        public = create_file_key(self.house.folder / "keys" / f"{name}.pem")
+        trust = json.loads(self.house.trust.read_text())
+        entry = {"name": name, "identity": identity, "roles": roles, "keyid": public.keyid, **public.to_dict()}
+        self.house.trust.write_text(json.dumps({**trust, "keys": [*trust["keys"], entry]}))
+
+    def say(self, predicate_type: str, predicate: Mapping[str, Any], subject: str, *keys: str) -> Path:
+        """Make a statement, signed with the house's keys of these names; the gate is given it."""
+        envelope = seal(write([Subject("s", subject)], predicate_type, predicate), None)
+        for key in keys:
+            envelope = envelope.signed_by(signer_for(self.house.key(key)))
+        path = self.folder / f"said-{len(self.claims)}.jsonl"
+        path.write_bytes(envelope.to_line())
+        self.claims.append(path)
+        return path
+
+    def step(self, name: str, *options: object, paths: list[Path] | None = None) -> Ran:
+        """Run a step that takes the release: approve, gate or promote."""
+        given = [*(self.write() if paths is None else paths), *self.claims]
+        claims = [part for path in given for part in ("--claims", path)]
+        shown = [part for role, value in self.shown.items() for part in (f"--{role}", value)]
+        fixed = ["--trust", self.house.trust, "--policy", self.house.policy, "--nonce", self.nonce]
+        return self.run_gate(name, *shown, *claims, *fixed, *self.options, *options, "--json")
 
     def alter(self, check: str, **changes: Any) -> None:
         """Change a report and sign it again with the check key: what a lying or misused checker could say."""
@@ -68,11 +106,8 @@ class Siege:
         return paths
 
     def gate(self, paths: list[Path] | None = None) -> Ran:
-        claims = [part for path in (paths or self.write()) for part in ("--claims", path)]
-        shown = [part for name, value in self.shown.items() for part in (f"--{name}", value)]
-        fixed = ["--trust", self.house.trust, "--policy", self.house.policy, "--nonce", self.nonce]
         evidence = ["--evidence", self.folder / "gate.jsonl", "--key", self.house.key("gate")]
-        return self.run_gate("gate", *shown, *claims, *fixed, *evidence, "--json")
+        return self.step("gate", *evidence, paths=paths)
 
 
 def deny_rules(ran: Ran) -> set[str]:

@@ -27,11 +27,12 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
+from securesystemslib.signer import Key
 
 from tests.conftest import House, Ran
 from tests.standins import vault as standin
 from wardein.errors import WardeinError
-from wardein.evidence import remote, trust
+from wardein.evidence import openpgp, remote, trust
 from wardein.evidence.envelope import Envelope, parse, read_claims, seal
 from wardein.evidence.keys import public_key_of, signer_for, trust_entry
 from wardein.evidence.trust import TrustRoot
@@ -539,21 +540,49 @@ def test_a_revoked_gnupg_key_neither_signs_nor_enters_a_trust_root(gnupg, house,
 
 
 @needs_gpg
-def test_what_a_gnupg_key_signed_in_another_sense_is_not_evidence(gnupg, house, monkeypatch) -> None:
-    """The same bytes signed as text: GnuPG calls it good; a gate must not."""
+def test_what_a_gnupg_key_signed_in_another_sense_is_not_evidence(gnupg, house, tmp_path, monkeypatch) -> None:
+    """The same bytes signed as a text, which people do to messages: GnuPG calls it good; a gate must not."""
+    from securesystemslib._gpg.common import parse_signature_packet
+
     enter(gnupg, monkeypatch)
-    key = gnupg.uris["Ed25519"]
-    root = root_with(house, trust_entry(key), "check")
-    good = seal(b"{}", signer_for(key))
-    keyid = good.signatures[0][0]
-    header = bytearray.fromhex(good.other_headers[keyid])
+    uri = gnupg.uris["Ed25519"]
+    root = root_with(house, trust_entry(uri), "check")
+    good = seal(b"{}", signer_for(uri))
     assert root.signers_of(good)
-    for position, value in ((0, 3), (1, 1), (1, 0x10), (2, 1), (3, 2), (5, header[5] + 1)):
-        head = bytes(header[:position]) + bytes([value]) + bytes(header[position + 1 :])
-        with pytest.raises(WardeinError, match="does not hold"):
-            root.signers_of(replace(good, other_headers={keyid: head.hex()}))
+    text, detached = tmp_path / "text", tmp_path / "text.sig"
+    text.write_bytes(good.pae)
+    key = uri.removeprefix("gnupg:")
+    gpg(gnupg, "--local-user", key, "--digest-algo", "SHA256", "--output", str(detached), "--textmode", "-b", str(text))
+    gpg(gnupg, "--verify", str(detached), str(text))
+    made = parse_signature_packet(detached.read_bytes(), supported_signature_types={1})
+    signatures = ((made["keyid"], bytes.fromhex(made["signature"])),)
+    as_text = replace(good, signatures=signatures, other_headers={made["keyid"]: made["other_headers"]})
+    with pytest.raises(WardeinError, match="does not hold"):
+        root.signers_of(as_text)
     with pytest.raises(WardeinError, match="does not hold"):
         root.signers_of(replace(good, other_headers={}))
+    monkeypatch.setattr(openpgp, "BINARY", (4, 1))  # the guard, and nothing else, is what stops it
+    assert root.signers_of(as_text)
+
+
+@needs_gpg
+@pytest.mark.parametrize(
+    "numbers",
+    [{}, {"q": "00"}, {"q": "zz"}, {"e": "1", "n": "2"}, 7],
+    ids=["none", "short", "no hex", "rsa", "no object"],
+)
+def test_a_gnupg_key_of_other_numbers_verifies_nothing(numbers, gnupg, house, monkeypatch) -> None:
+    enter(gnupg, monkeypatch)
+    uri = gnupg.uris["Ed25519"]
+    entry = json.loads(trust_entry(uri))
+    key = Key.from_dict(entry["keyid"], {name: entry[name] for name in ("keytype", "scheme", "keyval")})
+    openpgp.check(key)
+    line = seal(b"{}", signer_for(uri))
+    assert line.verified_by(key)
+    key.keyval["public"] = numbers
+    assert not line.verified_by(key)
+    with pytest.raises(WardeinError, match="its numbers are not a eddsa key"):
+        openpgp.check(key)
 
 
 @pytest.mark.parametrize("headers", ["", "zz", "0", "04" * 5000, "04 00 16 08 00 00", "AB" * 6, 7, None, ["04"]])

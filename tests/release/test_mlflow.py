@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.conformance.world import Ready
+from tests.conformance.world import Ready, command_line
 from tests.conftest import House, Ran
 from wardein.errors import UsageError, WardeinError
 from wardein.evidence.envelope import seal
@@ -806,25 +806,40 @@ def test_a_registry_that_is_down(released: Released, monkeypatch: pytest.MonkeyP
     assert "s3cret" not in ran.one_line
 
 
-# The real thing: a gate's evidence, and a shell
+# The real thing: a gate's evidence, promote, and a shell
 
 
-def test_the_gates_own_evidence_in_a_process_of_its_own(ready: Ready, server: Server) -> None:
-    evidence = b"".join(path.read_bytes() for path in sorted(ready.folder.glob("*.jsonl")))
-    summary = ready.evidence("gate").read_bytes().splitlines(keepends=True)[-1]
-    trust = json.loads(ready.world.trust.read_text())
-    tags = {"policy": trust["policyDigest"], "environment": trust["environment"]}
-    tags |= {"tier": "standard", "decision": hashlib.sha256(summary).hexdigest()}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", server.uri)
-        to = Destination.parse("models:/high-progression@champion")
-        publish(to, ready.model, digest_of(ready.model), evidence, tags)
-        rules = ["--trust", str(ready.world.trust), "--policy", str(ready.world.policy)]
-        command = [sys.executable, "-m", "wardein", "reconcile", "models:/high-progression", *rules]
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
+def test_promote_moves_an_alias_that_reconcile_finds_in_order(
+    ready: Ready, server: Server, tmp_path: Path, wardein: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+    name = "models:/high-progression"
+    line = [*command_line("promote", ready.arguments("promote", tmp_path)), "--registry", f"{name}@champion", "--json"]
+    promoted = wardein(*line)
+    assert promoted.code == 0, promoted.err
+    assert promoted.report["verdict"] == "PASS"
+    rules = ["--trust", str(ready.world.trust), "--policy", str(ready.world.policy), "--target", tmp_path / "served"]
+    command = [sys.executable, "-m", "wardein", "reconcile", name, *map(str, rules)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert ran.returncode == 0, ran
     assert ran.stdout.splitlines() == [
         "PASS  reconcile  1 of 1 aliases examined",
-        f"  ok            models:/high-progression@champion version 1: sha256:{digest_of(ready.model)}",
+        f"  ok            {name}@champion version 1: sha256:{digest_of(ready.model)}",
     ]
     assert ran.stderr == ""
+    assert wardein(*line).code == 0
+    assert connect().get_registered_model("high-progression").aliases == {"champion": "1"}
+
+
+def test_promote_does_nothing_if_the_registry_cannot_be_asked(
+    ready: Ready, tmp_path: Path, wardein: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:s3cret@127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    line = command_line("promote", ready.arguments("promote", tmp_path))
+    for registry_uri, why in (("models:/m@champion", "cannot be reached"), ("models:/m", "is not models:/NAME@ALIAS")):
+        ran = wardein(*line, "--registry", registry_uri)
+        assert ran.code == 2
+        assert why in ran.one_line
+        assert "s3cret" not in ran.one_line + ran.out
+        assert not (tmp_path / "served" / "current").exists()

@@ -96,6 +96,8 @@ class Manifest:
     def _value(self, param: Param, value: Any, where: str) -> Any:
         if param.is_setting:
             return typed(param, value, where)
+        if param.type == "paths":
+            return [_path(item, self.file.parent, where) for item in _list(value, where)]
         return _image(value, self.file.parent, where) if param.type == "str" else _path(value, self.file.parent, where)
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wardein.errors import UsageError, WardeinError, missing_extra
-from wardein.evidence.remote import RemoteKey, is_remote, public_key_at
+from wardein.evidence.kinds import is_remote
+from wardein.evidence.remote import RemoteKey, public_key_at
 
 if TYPE_CHECKING:
     from securesystemslib.signer import Key, Signer, SSlibKey

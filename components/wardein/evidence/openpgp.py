@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # The member of a trust root's ``keyval`` that holds the end of the key's validity, in seconds of 1970; 0 for none.
 EXPIRES = "expires"
 LIST_SECONDS = 10
+BINARY = (4, 0)  # a version 4 signature of a binary document
+SHA256 = 8
 _ALGORITHMS = {"rsa": 1, "dsa": 17, "eddsa": 22}  # RFC 4880, 9.1; EdDSA by its successor
 _UNUSABLE = {"d": "disabled", "e": "expired", "i": "invalid", "n": "not valid", "r": "revoked"}
 
@@ -40,9 +42,9 @@ def holds(key: GPGKey, signature: bytes, data: bytes, other_headers: str) -> boo
     from securesystemslib.signer import Signature
 
     head = bytes.fromhex(other_headers)
-    # A version 4 signature of a binary document by the key's algorithm over SHA-256, and nothing after its subpackets:
-    # what the key signed in any other sense does not count as evidence.
-    if head[:4] != bytes((4, 0, _ALGORITHMS.get(key.keytype, 0), 8)) or len(head) != 6 + int.from_bytes(head[4:6]):
+    # What the key signed in any other sense, as a text or as a certificate, does not count as evidence.
+    start = bytes((*BINARY, _ALGORITHMS.get(key.keytype, 0), SHA256))
+    if head[:4] != start or len(head) != 6 + int.from_bytes(head[4:6]):
         return False
     try:
         key.verify_signature(Signature(key.keyid, signature.hex(), {"other_headers": other_headers}), data)
@@ -50,6 +52,24 @@ def holds(key: GPGKey, signature: bytes, data: bytes, other_headers: str) -> boo
         return False
     _check_valid(key)
     return True
+
+
+def check(key: GPGKey) -> None:
+    """Look at a trusted key before any evidence is.
+
+    Raises:
+        WardeinError: If its numbers are no key of its kind, or it does not say until when it is valid.
+    """
+    from securesystemslib.exceptions import UnverifiedSignatureError
+    from securesystemslib.signer import Signature
+
+    _end(key)
+    try:
+        key.verify_signature(Signature(key.keyid, "00", {"other_headers": "00"}), b"")
+    except UnverifiedSignatureError:
+        return
+    except Exception as error:  # whatever the library says of numbers that it cannot use
+        raise WardeinError(f"its numbers are not a {key.keytype} key ({type(error).__name__})") from None
 
 
 def public_key(fingerprint: str) -> GPGKey:
@@ -70,14 +90,19 @@ def public_key(fingerprint: str) -> GPGKey:
 
 
 def _check_valid(key: GPGKey) -> None:
-    expires: Any = key.keyval.get(EXPIRES)
-    if not isinstance(expires, int) or isinstance(expires, bool) or expires < 0:
+    end = _end(key)
+    if end and end <= datetime.now(UTC).timestamp():
+        day = datetime.fromtimestamp(end, UTC).date()
+        raise WardeinError(f"the OpenPGP key {key.keyid} expired on {day}; what it signed does not count")
+
+
+def _end(key: GPGKey) -> int:
+    end: Any = key.keyval.get(EXPIRES)
+    # Not after the year 9999: a moment that cannot be shown is a mistake.
+    if not isinstance(end, int) or isinstance(end, bool) or not 0 <= end < 253402300800:
         mend = "make the trust root's entry anew, as docs/keys.md shows"
         raise WardeinError(f"the OpenPGP key {key.keyid} does not say when it expires", mend=mend)
-    now = datetime.now(UTC).timestamp()
-    if expires and expires <= now:
-        day = datetime.fromtimestamp(expires, UTC).date()
-        raise WardeinError(f"the OpenPGP key {key.keyid} expired on {day}; what it signed does not count")
+    return end
 
 
 def _end_of_validity(fingerprint: str) -> int:

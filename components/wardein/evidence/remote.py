@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keys that never leave a device or a service: what their URIs look like, and how to ask them to sign.
+"""Keys that never leave a device or a service: how to ask for their public half, and for signatures.
 
 Whatever a library says when it fails may repeat what it was given, so its words are not passed on: only the error's
 name, and what that means, are.
@@ -10,109 +10,23 @@ from __future__ import annotations
 import base64
 import logging
 import os
-import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs
 
 from wardein.errors import UsageError, WardeinError, missing_extra
 from wardein.evidence import openpgp
 from wardein.evidence.envelope import Envelope, holds
+from wardein.evidence.kinds import KINDS, PIN_VARIABLE, cause_of, scheme_of
 
 if TYPE_CHECKING:
     from securesystemslib.signer import Key, Signature, Signer, SSlibKey
 
-PIN_VARIABLE = "WARDEIN_HSM_PIN"
-LIBRARY_VARIABLE = "PYKCS11LIB"  # securesystemslib's own
 ANSWER_SECONDS = 60.0
 _TRIAL = Envelope(b"", "application/vnd.wardein.trial", ()).pae  # of a type that no verifier takes for evidence
-_ID = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _Answer = TypeVar("_Answer")
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of URI: its exact form, what it needs, and where to look when it fails."""
-
-    form: str
-    pattern: str
-    package: str
-    extra: str
-    mend: str
-
-
-KINDS = {
-    "hsm": Kind(
-        "hsm:KEYID?label=TOKEN",
-        r"hsm:[0-9]{0,9}(\?label=[A-Za-z0-9._+%-]+)?",
-        "python-pkcs11",
-        "hsm",
-        f"check {PIN_VARIABLE}, {LIBRARY_VARIABLE}, and the URI's KEYID and label",
-    ),
-    "gnupg": Kind(
-        "gnupg:FINGERPRINT",
-        r"gnupg:[0-9A-Fa-f]{40}",
-        "securesystemslib",
-        "sign",
-        "check that `gpg --batch --detach-sign` works with the key; GNUPGHOME says which keyring",
-    ),
-    "awskms": Kind(
-        "awskms:KEY or awskms:alias/NAME",
-        r"awskms:[A-Za-z0-9:/_-]+",
-        "boto3",
-        "awskms",
-        "check the key, AWS_DEFAULT_REGION, the credentials and their right to kms:Sign and kms:GetPublicKey",
-    ),
-    "azurekms": Kind(
-        "azurekms://VAULT.vault.azure.net/keys/NAME/VERSION",
-        rf"azurekms://[A-Za-z0-9-]+\.(vault\.azure\.(net|cn)|vault\.usgovcloudapi\.net)/keys/{_ID}/{_ID}",
-        "azure-keyvault-keys",
-        "azurekms",
-        "check the key and the credentials that azure-identity finds",
-    ),
-    "gcpkms": Kind(
-        "gcpkms:projects/P/locations/L/keyRings/R/cryptoKeys/K/cryptoKeyVersions/V",
-        rf"gcpkms:projects/{_ID}/locations/{_ID}/keyRings/{_ID}/cryptoKeys/{_ID}/cryptoKeyVersions/[0-9]+",
-        "google-cloud-kms",
-        "gcpkms",
-        "check the key and GOOGLE_APPLICATION_CREDENTIALS",
-    ),
-    "hv": Kind(
-        "hv:NAME/VERSION",
-        rf"hv:{_ID}/[0-9]+",
-        "hvac",
-        "vault",
-        "check VAULT_ADDR, VAULT_TOKEN, and that the transit key and its version exist",
-    ),
-}
-# What the names of the libraries' errors mean; any other name is shown as it is.
-_MEANINGS = {
-    "PinIncorrect": "the PIN is wrong",
-    "PinInvalid": "the PIN is wrong",
-    "PinLenRange": "the PIN is wrong",
-    "PinLocked": "the PIN is locked after too many wrong ones",
-    "Forbidden": "permission denied",
-    "InvalidPath": "there is no such key",
-    "KeyError": "there is no such key",
-    "NotFoundException": "there is no such key",
-    "NoCredentialsError": "there are no credentials",
-    "NoRegionError": "no region is set",
-    "ConnectionError": "the service cannot be reached",
-    "EndpointConnectionError": "the service cannot be reached",
-    "ConnectTimeoutError": "the service cannot be reached",
-    "ConnectTimeout": "the service cannot be reached",
-    "ReadTimeout": "the service does not answer",
-    "ReadTimeoutError": "the service does not answer",
-    "TimeoutExpired": "gpg does not answer; it may be waiting for a passphrase",
-}
-
-
-def is_remote(uri: str) -> bool:
-    """Whether a URI names a key that is not a file."""
-    return uri.partition(":")[0] in KINDS
 
 
 @dataclass(frozen=True)
@@ -130,7 +44,7 @@ class RemoteKey:
         Raises:
             WardeinError: If the URI is malformed, or the key cannot be used.
         """
-        scheme = _scheme(uri)
+        scheme = scheme_of(uri)
         key = cls(scheme, public, _ask(scheme, lambda: _signer(scheme, uri, public)))
         key.sign(_TRIAL)
         return key
@@ -155,7 +69,7 @@ def public_key_at(uri: str) -> Key:
     Raises:
         WardeinError: If the URI is malformed, or there is no answer.
     """
-    scheme = _scheme(uri)
+    scheme = scheme_of(uri)
     rest = uri.partition(":")[2]
     if scheme == "azurekms":
         mend = "set it to the PEM file of `az keyvault key download --encoding PEM`"
@@ -168,22 +82,6 @@ def public_key_at(uri: str) -> Key:
         "gcpkms": lambda key: _signers().GCPSigner.import_(key)[1],
     }
     return _ask(scheme, lambda: readers[scheme](rest))
-
-
-def _scheme(uri: str) -> str:
-    scheme = uri.partition(":")[0]
-    kind = KINDS[scheme]
-    if not re.fullmatch(kind.pattern, uri):
-        mend = "secrets come from the environment; see docs/keys.md"
-        raise UsageError(f"is not of the form {kind.form}", where=f"key {scheme}:…", mend=mend)
-    if scheme == "hsm":
-        library = os.environ.get(LIBRARY_VARIABLE, "")
-        if not Path(library).is_file():
-            mend = "set it to the path of the token's library, for example libsofthsm2.so"
-            raise UsageError("names no PKCS#11 library", where=LIBRARY_VARIABLE, mend=mend)
-        if not os.environ.get(PIN_VARIABLE):
-            raise UsageError("holds no PIN", where=PIN_VARIABLE, mend="set it to the token's user PIN")
-    return scheme
 
 
 def _signers() -> Any:
@@ -252,17 +150,4 @@ def _ask(scheme: str, question: Callable[[], _Answer]) -> _Answer:
         raise errors[0]
     if isinstance(errors[0], ModuleNotFoundError) or type(errors[0]).__name__ == "UnsupportedLibraryError":
         raise missing_extra(kind.package, kind.extra)
-    raise UsageError(f"cannot be used: {_cause(scheme, errors[0])}", where=where, mend=kind.mend)
-
-
-def _cause(scheme: str, error: Exception) -> str:
-    name = type(error).__name__
-    response = getattr(error, "response", None)
-    if isinstance(response, dict):  # boto's one class for all that the service refuses
-        code = str(response.get("Error", {}).get("Code", ""))
-        name = code if re.fullmatch(r"[A-Za-z.]{1,60}", code) else name
-    if scheme == "hsm" and isinstance(error, ValueError):
-        return str(error)  # securesystemslib's own words for what it did not find; at most the token's label is in them
-    if scheme == "gnupg" and isinstance(error, OSError):
-        return "; ".join(re.findall(r"gpg: (.{1,120})", str(error))[:2]) or name  # GnuPG never prints a passphrase
-    return f"{_MEANINGS[name]} ({name})" if name in _MEANINGS else name
+    raise UsageError(f"cannot be used: {cause_of(scheme, errors[0])}", where=where, mend=kind.mend)

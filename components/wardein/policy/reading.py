@@ -4,33 +4,48 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from wardein.errors import WardeinError, missing_extra
+from wardein.subject import open_regular
 
-MAX_BYTES = 1024 * 1024
+MAX_BYTES = 256 * 1024
+MAX_DEPTH = 32
+# Enough for any threshold; more would overflow what counts time.
+LARGEST = 1e15
+# YAML 1.1 reads `no` as false, `1:30` as 90 and `2026-01-01` as a date. Here such words are texts: the only values that
+# are not are those that JSON has as well.
+_WORDS = {
+    "bool": (r"true|false|True|False", "tTfF"),
+    "null": (r"null|~|", ["n", "~", ""]),
+    "int": (r"-?(?:0|[1-9][0-9]*)", "-0123456789"),
+    "float": (r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", "-0123456789"),
+}
 
 
 def read_yaml(path: Path, mend: str) -> Any:
-    """The content of a YAML file, without aliases, tags of Python, or doubled keys.
+    """The content of a YAML file, without aliases, tags, merge keys or doubled keys.
 
     Args:
-        path: The file.
+        path: The file; not a link.
         mend: What to do if there is none.
 
     Raises:
-        WardeinError: If it cannot be read, is larger than 1 MiB, or is not such YAML.
+        WardeinError: If it cannot be read, is larger than 256 KiB, nested deeper than 32 levels, or is not such YAML.
     """
     try:
         import yaml
     except ModuleNotFoundError:
         raise missing_extra("yaml", "sign") from None
     try:
-        with open(path, "rb") as file:
+        with open_regular(path, path.name) as file:
             content = file.read(MAX_BYTES + 1)
         text = content.decode("utf-8")
+    except WardeinError as error:
+        raise WardeinError(error.what, where=str(path), mend=mend) from None
     except (OSError, UnicodeDecodeError) as error:
         raise WardeinError(f"cannot be read ({type(error).__name__})", where=str(path), mend=mend) from None
     if len(content) > MAX_BYTES:
@@ -38,7 +53,7 @@ def read_yaml(path: Path, mend: str) -> Any:
     try:
         return yaml.load(text, Loader=_strict_loader(yaml))  # noqa: S506 - a SafeLoader that refuses more
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise WardeinError(f"is not valid YAML ({' '.join(str(error).split())})", where=path.name) from None
+        raise WardeinError(f"is not valid YAML ({_shortly(error)})", where=path.name) from None
 
 
 def members(value: Any, where: str, allowed: Collection[str] | None = None) -> Mapping[str, Any]:
@@ -61,7 +76,8 @@ def no_stray(names: Sequence[str], where: str, why: str) -> None:
         WardeinError: If there are any.
     """
     if names:
-        raise WardeinError(f"has an unknown key {names[0]!r}", where=where, mend=why)
+        # As ASCII, because a letter of another alphabet can look like the right one.
+        raise WardeinError(f"has an unknown key {ascii(names[0])[:80]}", where=where, mend=why)
 
 
 def items(value: Any, where: str) -> list[Any]:
@@ -75,17 +91,16 @@ def items(value: Any, where: str) -> list[Any]:
     return value
 
 
-def number(value: Any, where: str) -> float:
+def number(value: Any, where: str, most: float = LARGEST) -> float:
     """A finite number of 0 or more.
 
     Raises:
-        WardeinError: If it is not.
+        WardeinError: If it is not, or is larger than ``most``.
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1e15:
-        raise WardeinError(f"{value!r} is not a number of 0 or more", where=where)
-    if not math.isfinite(value):
-        raise WardeinError(f"{value!r} is not a finite number", where=where)
-    return float(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= most:
+        upper = "or more" if most == LARGEST else f"to {most:g}"
+        raise WardeinError(f"{_shortly(repr(value))} is not a number of 0 {upper}", where=where)
+    return float(value) + 0.0  # -0 is 0
 
 
 def whole(value: Any, where: str) -> int:
@@ -106,28 +121,76 @@ def choice(value: Any, allowed: Sequence[Any], where: str) -> Any:
         WardeinError: If it is not.
     """
     if not isinstance(value, str) or value not in allowed:
-        raise WardeinError(f"{value!r} is none of {', '.join(map(str, allowed))}", where=where)
+        raise WardeinError(f"{_shortly(ascii(value))} is none of {', '.join(map(str, allowed))}", where=where)
     return value
+
+
+def text(value: Any, where: str) -> str:
+    """A text that is not empty.
+
+    Raises:
+        WardeinError: If it is not.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise WardeinError(f"{_shortly(ascii(value))} is not a text", where=where)
+    return value
+
+
+def name(value: Any, where: str, what: str = "name") -> str:
+    """A name that cannot be mistaken for another.
+
+    Raises:
+        WardeinError: If it is not letters, digits and . _ - that begin with a letter.
+    """
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]{0,63}", value):
+        shown = _shortly(ascii(value))
+        raise WardeinError(f"{what} {shown} is not a name of letters, digits and . _ -", where=where)
+    return value
+
+
+def _shortly(said: object) -> str:
+    return " ".join(str(said).split())[:200]
 
 
 def _strict_loader(yaml: Any) -> Any:
     class Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML's class, imported late
+        yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own way
+        depth = 0
+
         def compose_node(self, parent: Any, index: Any) -> Any:
-            if self.check_event(yaml.events.AliasEvent):
-                mark = self.peek_event().start_mark
-                raise yaml.composer.ComposerError(None, None, "aliases are not allowed", mark)
-            return super().compose_node(parent, index)
+            event = self.peek_event()
+            if self.check_event(yaml.events.AliasEvent) or event.anchor is not None:
+                raise yaml.composer.ComposerError(None, None, "aliases are not allowed", event.start_mark)
+            if event.tag is not None:
+                raise yaml.composer.ComposerError(None, None, "tags are not allowed", event.start_mark)
+            self.depth += 1
+            if self.depth > MAX_DEPTH:
+                raise yaml.composer.ComposerError(None, None, f"is deeper than {MAX_DEPTH} levels", event.start_mark)
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
 
     def mapping(loader: Any, node: Any) -> dict[Any, Any]:
-        loader.flatten_mapping(node)
         pairs = [
             (loader.construct_object(key, deep=True), loader.construct_object(item, deep=True))
             for key, item in node.value
         ]
-        names = [name for name, _ in pairs]
-        if len(set(map(str, names))) != len(names):
+        # A list or a mapping as a key has no hash; as a text it is refused with a word later on.
+        names = [str(key) for key, _ in pairs]
+        if len(set(names)) != len(names):
             raise yaml.constructor.ConstructorError(None, None, "duplicate key", node.start_mark)
-        return dict(pairs)
+        return {key if isinstance(key, str) else None: item for key, item in pairs}
 
+    def real(loader: Any, node: Any) -> float:
+        found = float(node.value)
+        if not math.isfinite(found):
+            raise ValueError(f"{node.value} is too large a number")
+        return found
+
+    prefix = "tag:yaml.org,2002:"
+    for word, (pattern, first) in _WORDS.items():
+        Loader.add_implicit_resolver(prefix + word, re.compile(rf"(?:{pattern})\Z"), list(first))
+    Loader.add_constructor(prefix + "int", lambda loader, node: int(node.value))
+    Loader.add_constructor(prefix + "float", real)
     Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
     return Loader

@@ -122,9 +122,9 @@ class Document(TypedDict):
 
 
 def portable(document: Mapping[str, Any]) -> str:
-    """The document as JSON that every engine reads alike.
+    r"""The document as JSON that every engine reads alike.
 
-    Members are sorted, numbers rounded to nine decimals, and in strings ``"`` becomes ``'``, ``\\`` becomes ``/`` and
+    Members are sorted, numbers rounded to nine decimals, and in strings ``"`` becomes ``'``, ``\`` becomes ``/`` and
     what is not printable ``?``.
 
     Raises:

@@ -20,14 +20,17 @@ from wardein.policy.rego_text import Module, Token, refuse
 BUILTINS = {
     **dict.fromkeys(("count", "max", "min", "union", "intersection", "type_name", "object.keys"), 1),
     **dict.fromkeys((f"is_{kind}" for kind in ("number", "string", "boolean", "array", "object", "set", "null")), 1),
-    **dict.fromkeys(("contains", "startswith", "endswith", "trim_prefix", "trim_suffix", "concat", "sprintf"), 2),
+    **dict.fromkeys(("contains", "startswith", "endswith", "trim_prefix", "trim_suffix", "sprintf"), 2),
     **dict.fromkeys(("array.concat", "strings.any_prefix_match", "strings.any_suffix_match"), 2),
     "object.get": 3,
 }
 # What operators are called inside of OPA: a rule of that name would change what the operator does.
-OPERATORS = frozenset("assign eq equal neq lt lte gt gte and or plus minus mul div rem internal".split())
-KEYWORDS = frozenset("as contains data default else every false if import in input not null package some true with".split())  # fmt: skip
-IN_BODIES = frozenset("every false in not null some true".split())
+OPERATORS = frozenset(
+    {"assign", "eq", "equal", "neq", "lt", "lte", "gt", "gte", "and", "or", "plus", "minus", "mul", "div", "rem"}
+    | {"internal"}
+)
+IN_BODIES = frozenset({"every", "false", "in", "not", "null", "some", "true"})
+KEYWORDS = IN_BODIES | {"as", "contains", "data", "default", "else", "if", "import", "input", "package", "with"}
 MEMBERS = all_members()
 NULLABLE = frozenset({"ci_low", "ci_high", "database_age_days"})
 _RESERVED = KEYWORDS | OPERATORS | {name.split(".")[0] for name in BUILTINS} | {"set", "_"}
@@ -105,7 +108,9 @@ def _head(file: str, tokens: Sequence[Token]) -> _Head:
         rest = rest[end + 1 :]
     word = rest[0].text if rest else ""
     if word not in (":=", "if", "contains") or (word == "contains" and arguments):
-        raise refuse(file, first.line, f"after {first.text!r} comes {word!r}", "write NAME :=, NAME if or NAME contains")
+        raise refuse(
+            file, first.line, f"after {first.text!r} comes {word!r}", "write NAME :=, NAME if or NAME contains"
+        )
     kind = "function" if arguments else "set" if word == "contains" else "value"
     return _Head(file, first.text, kind, arguments, tuple(rest if word == "if" else rest[1:]), first.line)
 
@@ -193,18 +198,10 @@ class _Body:
     def _name(self, at: int, token: Token) -> int:
         if token.text in ("some", "every"):
             return self._declaration(at, token)
-        if token.text == "if":
-            if len(self._scopes) > 1 or not self._scopes[0].awaits:
-                raise self._refused(token, "a second 'if'", "a rule has one head and one body; write two rules")
-            self._scopes[0].awaits = False
-            return 1
         if token.text == "input":
             return 1 + self._path(at + 1, members(Document))
-        if token.text == "_":
-            if (self._text(at - 1), self._text(at + 1)) != ("[", "]"):
-                raise self._refused(token, "'_' stands outside of [_]", "name the variable")
-            return 1
-        if token.text in IN_BODIES:
+        if token.text in IN_BODIES | {"if", "_"}:
+            self._word(at, token)
             return 1
         end = at + 1
         while self._text(end) == "." and self._tokens[end + 1].kind == "name":
@@ -217,6 +214,14 @@ class _Body:
             return 2
         self._use(token)
         return 1 + self._path(at + 1, None)
+
+    def _word(self, at: int, token: Token) -> None:
+        if token.text == "if":
+            if len(self._scopes) > 1 or not self._scopes[0].awaits:
+                raise self._refused(token, "a second 'if'", "a rule has one head and one body; write two rules")
+            self._scopes[0].awaits = False
+        if token.text == "_" and (self._text(at - 1), self._text(at + 1)) != ("[", "]"):
+            raise self._refused(token, "'_' stands outside of [_]", "name the variable")
 
     def _path(self, at: int, known: Mapping[str, object] | None) -> int:
         """Check the members that follow: a misspelt one would be undefined, and a deny rule would be silent."""
@@ -245,6 +250,9 @@ class _Body:
             raise self._refused(self._tokens[at], f"{name!r} takes {wanted} arguments, not {given}", _PORTABLE)
         if name == "sprintf":
             self._check_format(opening)
+        if name == "object.get" and self._inside(opening)[-1].kind == "string":
+            mend = "give null, and ask for null"
+            raise self._refused(self._tokens[at], "object.get with text as the default is not portable", mend)
 
     def _check_format(self, opening: int) -> None:
         text, comma, bracket = self._tokens[opening + 1 : opening + 4]
@@ -369,7 +377,9 @@ class _Body:
         return self._tokens[at].text if at < len(self._tokens) else ""
 
     def _undeclared(self, token: Token) -> WardeinError:
-        return self._refused(token, f"{token.text!r} is not declared here", "declare it before: some x in xs, or x := …")
+        return self._refused(
+            token, f"{token.text!r} is not declared here", "declare it before: some x in xs, or x := …"
+        )
 
     def _refused(self, token: Token, what: str, mend: str) -> WardeinError:
         return refuse(self._file, token.line, what, mend)

@@ -110,26 +110,32 @@ def _tokens(name: str, text: str) -> Iterator[Token]:
 
 def _statements(name: str, tokens: list[Token]) -> Iterator[list[Token]]:
     statement: list[Token] = []
-    open_brackets: list[str] = []
-    fresh = True
-    for token in tokens:
-        if fresh and token.kind != "line" and not open_brackets:
-            if token.column > 1:
-                raise refuse(name, token.line, f"{token.text!r} begins a line outside of brackets",
-                             "begin a rule in column one, and break lines only inside of brackets")  # fmt: skip
-            if statement:
-                yield statement
+    for token, begins in _levelled(name, tokens):
+        if begins and statement:
+            yield statement
             statement = []
-        fresh = token.kind == "line"
-        if token.text in _CLOSING:
-            open_brackets.append(_CLOSING[token.text])
-            if len(open_brackets) > MAX_DEPTH:
-                raise refuse(name, token.line, f"brackets are nested deeper than {MAX_DEPTH}", "split the rule")
-        elif token.text in _CLOSING.values() and (not open_brackets or open_brackets.pop() != token.text):
-            raise refuse(name, token.line, f"{token.text!r} closes nothing", "balance the brackets")
         if statement or token.kind != "line":
             statement.append(token)
-    if open_brackets:
-        raise refuse(name, tokens[-1].line, f"{open_brackets[-1]!r} is missing", "balance the brackets")
     if statement:
         yield statement
+
+
+def _levelled(name: str, tokens: list[Token]) -> Iterator[tuple[Token, bool]]:
+    """Every token, and whether a statement begins with it."""
+    awaited: list[str] = []
+    fresh = True
+    for token in tokens:
+        begins = fresh and token.kind != "line" and not awaited
+        if begins and token.column > 1:
+            mend = "begin a rule in column one, and break lines only inside of brackets"
+            raise refuse(name, token.line, f"{token.text!r} begins a line outside of brackets", mend)
+        yield token, begins
+        fresh = token.kind == "line"
+        if token.text in _CLOSING:
+            awaited.append(_CLOSING[token.text])
+        elif token.text in _CLOSING.values() and (not awaited or awaited.pop() != token.text):
+            raise refuse(name, token.line, f"{token.text!r} closes nothing", "balance the brackets")
+        if len(awaited) > MAX_DEPTH:
+            raise refuse(name, token.line, f"brackets are nested deeper than {MAX_DEPTH}", "split the rule")
+    if awaited:
+        raise refuse(name, tokens[-1].line, f"{awaited[-1]!r} is missing", "balance the brackets")
