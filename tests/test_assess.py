@@ -510,6 +510,8 @@ def refused(place: Place, *arguments: object) -> str:
         ({"checks": {"scan_image": {"database_max_age_days": float("nan")}}}, "nan is not a finite number"),
         ({"checks": {"evaluate_performance": {"seed": 1.5}}}, "seed: 1.5 is not a whole number"),
         ({"checks": {"evaluate_performance": {"label": False}}}, "label: False is not a text; put it in quotes"),
+        ({"checks": {"evaluate_performance": {"label": "\ud800"}}}, "'\\ud800' is not Unicode text"),
+        ({"checks": {"evaluate_fairness": {"bins": {"\udcff": "5"}}}}, "is not Unicode text"),
         ({"checks": {"evaluate_fairness": {"bins": {"age": 50}}}}, "bins.age: 50 is not a text"),
         ({"data": None}, "needs 'data', which nothing says; add 'data.test'"),
         ({"image": None}, "needs 'image'"),

@@ -101,7 +101,8 @@ def test_no_decision(siege: Siege) -> None:
         ({"timeVerified": (NOW - timedelta(hours=25)).strftime("%Y-%m-%dT%H:%M:%SZ")}, "too old"),
         ({"timeVerified": (NOW + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")}, "from the future"),
         ({"timeVerified": "yesterday"}, "too old"),
-        ({"inputAttestations": []}, "not the evidence"),
+        ({"restsOn": []}, "not the evidence"),
+        ({"approvals": [{"sha256": "1" * 64}]}, "not the evidence"),
         ({"model": "1" * 64}, "no decision"),
         ({"environment": "prod"}, "no decision"),
         ({"tier": "low"}, "no decision"),
@@ -193,7 +194,9 @@ def test_steps_of_the_decision_guard_what_they_say(siege: Siege, monkeypatch: py
     siege.gate(paths)
     monkeypatch.setattr(promotion, "_is_decided", lambda *arguments: [])
     monkeypatch.setattr(
-        promotion, "_decided", lambda *arguments: Summary("", True, "", "", "", "", NOW, frozenset(), "", {})
+        promotion,
+        "_decided",
+        lambda *arguments: Summary("", True, "", "", "", "", NOW, frozenset(), frozenset(), "", {}),
     )
     assert promote(siege, paths).code == 0
     assert load(siege.house.policy).name == "baseline"

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,11 @@ class Refused(Exception):
     """The text of what OPA has against a module."""
 
 
+@cache
+def _trivy() -> Path:
+    return locate().program.path
+
+
 def evaluate(module: str, query: str, documents: Sequence[Any]) -> list[Any]:
     """The value of a query for each document.
 
@@ -58,7 +64,7 @@ def evaluate(module: str, query: str, documents: Sequence[Any]) -> list[Any]:
         (rules / "probe.rego").write_text(_PROBE.replace("QUERY", query))
         for number, document in enumerate(documents):
             (data / f"{number}.json").write_text(json.dumps(document))
-        command = [locate().program.path, "config", "--config-check", rules, *_FIXED, "--disable-telemetry"]
+        command = [_trivy(), "config", "--config-check", rules, *_FIXED, "--disable-telemetry"]
         command += ["--format", "json", "--cache-dir", Path(folder, "cache"), "--output", out, data]
         ended = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
         complaints = re.findall(r"(module\.rego:\d+: rego_\w+: [^\"\n]*|\S+_error: [^\"\n]*)", ended.stderr)

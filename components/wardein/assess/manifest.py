@@ -151,7 +151,9 @@ def typed(param: Param, value: Any, where: str) -> Any:
         return [_scalar(item, param.type[5:-1], where) for item in _list(value, where)]
     if param.type.startswith("dict["):
         kind = param.type.split(", ")[1][:-1]
-        return {name: _scalar(item, kind, f"{where}.{name}") for name, item in members(value, where).items()}
+        return {
+            _text(name, where): _scalar(item, kind, f"{where}.{name}") for name, item in members(value, where).items()
+        }
     found = _scalar(value, param.type, where)
     if param.choices and found not in param.choices:
         raise UsageError(f"{found!r} is none of {', '.join(param.choices)}", where=where)
@@ -184,6 +186,8 @@ def _scalar(value: Any, kind: str, where: str) -> Any:
 def _text(value: Any, where: str) -> str:
     if not isinstance(value, str):
         raise UsageError(f"{_shown(value)} is not a text", where=where, mend="put it in quotes")
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        raise UsageError(f"{ascii(value)[:60]} is not Unicode text: it holds half of a character", where=where)
     return value
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wardein.artifacts import Dataset, OutputFile, Suite
-from wardein.errors import UsageError
+from wardein.errors import UsageError, WardeinError
 from wardein.report import Coverage, Criterion, Finding, Metric, Report, Skipped, Tool, conclude
+from wardein.statistics.rows import row_shares
 from wardein.suites.evaluate import evaluate
 from wardein.suites.infer import Tolerance, infer
 from wardein.suites.outcome import Outcome
@@ -44,11 +45,17 @@ def validate_data(
     categories, ranges of numbers, uniqueness of identifiers. It tests integrity, not drift. Write it out, review
     it, and give it as the suite from then on.
 
+    Rows that the table holds twice make a small test set look large, and rows that the model was trained on make it
+    look good. So the share of repeated rows is measured, and with a reference the share of rows that it holds as well.
+    A reference of 100 rows or more also tells which columns are hardly ever the same in two rows (identifiers, times):
+    rows that differ in one of those, but in nothing else, count as the same. Thresholds on both are the policy's.
+
     Args:
         data: The table to validate: CSV (UTF-8, with a header) or Parquet.
         suite: What is expected: a suite of Great Expectations 1.x as JSON. Severities critical, warning and info are
             reported as critical, medium and info; each of them fails the check.
-        reference: A table that is known to be good, to infer the suite from; instead of a suite.
+        reference: A table that is known to be good, such as the training data: to infer the suite from if none is
+            given, and to look for rows in common with.
         write_suite: Where to write the suite that was applied: an inferred one for review, to be given from then on.
         min_rows: The smallest number of rows to accept.
         max_null_fraction: The largest share of missing values to accept in any column that an expectation looks at,
@@ -61,18 +68,21 @@ def validate_data(
             without missing values in the reference must have none.
 
     Returns:
-        The share of expectations met, missing values per column, and a finding per expectation that is not met.
+        The share of expectations met, missing values per column, the share of repeated rows and of rows in common with
+        the reference, and a finding per expectation that is not met.
 
     Raises:
         WardeinError: If a table or the suite cannot be read completely, or neither suite nor reference is given.
 
     References:
         Schelter et al., Automating Large-Scale Data Quality Verification, PVLDB 11(12), 2018; Breck et al., Data
-        Validation for Machine Learning, MLSys 2019; Great Expectations 1.x, https://docs.greatexpectations.io.
+        Validation for Machine Learning, MLSys 2019; Kapoor and Narayanan, Leakage and the Reproducibility Crisis in
+        Machine-Learning-Based Science, Patterns 4(9), 2023; Great Expectations 1.x, https://docs.greatexpectations.io.
     """
     tolerance = Tolerance(max_categories, range_tolerance, null_tolerance)
     _check_usage(suite, reference, max_null_fraction, tolerance)
-    expectations, where = _expectations(suite, reference, write_suite, tolerance)
+    known = read_table(reference) if reference is not None else None
+    expectations, where = _expectations(suite, known, write_suite, tolerance)
     table = read_table(data)
     outcomes = evaluate(table, expectations, where)
     referenced = [name for name in table.columns if any(name in item.columns for item in expectations)]
@@ -85,7 +95,7 @@ def validate_data(
             skipped=tuple(Skipped(o.expectation.label, o.text) for o in outcomes if o.met is None),
         ),
         tools=_tools(),
-        metrics=_metrics(table, referenced or list(table.columns), evaluated),
+        metrics=[*_metrics(table, referenced or list(table.columns), evaluated), *_row_metrics(table, known)],
         criteria=[
             Criterion("rows", ">=", min_rows),
             Criterion("highest_null_fraction", "<=", max_null_fraction),
@@ -105,10 +115,6 @@ def _check_usage(suite: Path | None, reference: Path | None, max_null_fraction: 
             where="--suite",
             mend="give --suite, or --reference to infer one from",
         )
-    if suite is not None and reference is not None:
-        raise UsageError(
-            "both a suite and a reference are given", where="--reference", mend="give one; a suite is used as it is"
-        )
     if not 0 <= max_null_fraction <= 1:
         raise UsageError(f"{max_null_fraction:g} is no share", where="--max-null-fraction", mend="give 0 to 1")
     if min(tolerance.categories, tolerance.range, tolerance.nulls) < 0:
@@ -118,7 +124,7 @@ def _check_usage(suite: Path | None, reference: Path | None, max_null_fraction: 
 
 
 def _expectations(
-    suite: Path | None, reference: Path | None, write_suite: Path | None, tolerance: Tolerance
+    suite: Path | None, reference: pd.DataFrame | None, write_suite: Path | None, tolerance: Tolerance
 ) -> tuple[tuple[Expectation, ...], str]:
     """The expectations, and what to call their origin. An inferred suite is read back like any other."""
     if suite is not None:
@@ -128,7 +134,7 @@ def _expectations(
             write_suite.write_bytes(rewritten(content, "--suite"))
         return expectations, "--suite"
     assert reference is not None
-    inferred = infer(read_table(reference), tolerance)
+    inferred = infer(reference, tolerance)
     if write_suite is not None:
         write_suite.write_bytes(inferred)
     return parse(inferred, "inferred suite"), "inferred suite"
@@ -154,6 +160,16 @@ def _metrics(table: pd.DataFrame, referenced: Sequence[str], evaluated: Sequence
         for name in table.columns
         if name in worst
     ]
+    return metrics
+
+
+def _row_metrics(table: pd.DataFrame, reference: pd.DataFrame | None) -> list[Metric]:
+    if reference is not None and not set(table.columns) & set(reference.columns):
+        raise WardeinError("has no column of the data", where="--reference", mend="give a table of the same kind")
+    repeated, common = row_shares(table, reference)
+    metrics = [Metric("duplicate_fraction", repeated, len(table), direction="lower")]
+    if common is not None:
+        metrics.append(Metric("overlap_fraction", common, len(table), direction="lower", slice="with=reference"))
     return metrics
 
 

@@ -22,6 +22,7 @@ class Claim:
 
     Attributes:
         line: The envelope as a line of a claims file; its sha256 is the claim's digest.
+        content: The sha256 of the signed payload, which stays the same when the same thing is signed once more.
         statement: The parsed payload; None if it cannot be read.
         signer: The trusted key with the right role that signed it; None if there is none.
         signers: All trusted keys that signed it.
@@ -30,6 +31,7 @@ class Claim:
 
     where: str
     line: bytes = b""
+    content: str = ""
     statement: Statement | None = None
     report: Report | None = None
     signer: TrustedKey | None = None
@@ -77,7 +79,7 @@ def _believe(where: str, envelope: Envelope, trust: TrustRoot) -> Claim:
         statement = read(envelope.payload)
     except WardeinError as error:
         return Claim(where, line, error=str(error))
-    claim = Claim(where, line, statement)
+    claim = Claim(where, line, hashlib.sha256(envelope.payload).hexdigest(), statement)
     try:
         signers = trust.signers_of(envelope)
         signer = with_role(signers, *_roles(statement.predicate_type, claim.check))

@@ -22,7 +22,8 @@ class Summary:
         model: The sha256 of the model.
         policy: The sha256 of the policy that it was judged by.
         decided: When; the beginning of time if it does not say.
-        rests_on: The sha256 of every claim that it was made on.
+        rests_on: The sha256 of the payload of every report and waiver that counted.
+        approvals: The same of the approvals.
         claim: The sha256 of the envelope.
         said: The whole predicate.
     """
@@ -35,6 +36,7 @@ class Summary:
     nonce: str
     decided: datetime
     rests_on: frozenset[str]
+    approvals: frozenset[str]
     claim: str
     said: Mapping[str, Any]
 
@@ -47,7 +49,7 @@ def summaries_in(claims: Sequence[Claim]) -> list[Summary]:
         if claim.signer is None or statement is None or statement.predicate_type != VSA or len(statement.subject) != 1:
             continue
         said = statement.predicate
-        policy, rests_on = said.get("policy"), said.get("inputAttestations")
+        policy, rests_on, approvals = said.get("policy"), said.get("restsOn"), said.get("approvals")
         digest = policy.get("digest") if isinstance(policy, dict) else None
         found.append(
             Summary(
@@ -58,7 +60,8 @@ def summaries_in(claims: Sequence[Claim]) -> list[Summary]:
                 str(said.get("tier", "")),
                 str(said.get("nonce", "")),
                 _moment(said.get("timeVerified")),
-                frozenset(map(_digest, rests_on)) if isinstance(rests_on, list) else frozenset(),
+                frozenset(map(str, rests_on)) if isinstance(rests_on, list) else frozenset(),
+                frozenset(map(_digest, approvals)) if isinstance(approvals, list) else frozenset(),
                 claim.digest,
                 said,
             )
@@ -67,8 +70,7 @@ def summaries_in(claims: Sequence[Claim]) -> list[Summary]:
 
 
 def _digest(item: Any) -> str:
-    digest = item.get("digest") if isinstance(item, dict) else None
-    return str(digest.get("sha256", "")) if isinstance(digest, dict) else ""
+    return str(item.get("sha256", "")) if isinstance(item, dict) else ""
 
 
 def _moment(text: Any) -> datetime:

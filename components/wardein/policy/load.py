@@ -12,13 +12,14 @@ from typing import Any, get_args
 from wardein.errors import WardeinError
 from wardein.policy.compare import changes
 from wardein.policy.policy import TIERS, ApprovalRules, BreakGlassRules, CheckPolicy, Policy, Tier, WaiverRules
-from wardein.policy.reading import choice, items, members, no_stray, number, read_yaml, whole
+from wardein.policy.reading import choice, items, members, name, no_stray, number, read_yaml, text, whole
 from wardein.report import Bound, Comparator, Criterion, Severity
-from wardein.spec import CHECKS
+from wardein.spec import CHECKS, Param
 from wardein.spec import load as load_step
 from wardein.subject import digest_of
 
 FILE = "policy.yaml"
+MOST_HOURS, MOST_DAYS = 87_600, 3_650  # ten years
 _LAYER_KEYS = {"checks", "approvals", "waivers", "break_glass"}
 _TOP_KEYS = _LAYER_KEYS | {"version", "name", "default_tier", "parameters", "tiers", "environments"}
 _CHECK_KEYS = {
@@ -45,59 +46,85 @@ def load(folder: Path, environment: str = "", tier: str = "") -> Policy:
         WardeinError: If the file is missing, is not YAML, has a duplicate or unknown key, or a value of the wrong type,
             if a higher tier is anywhere looser than a lower one, or the policy knows environments but not this one.
     """
-    data = members(read_yaml(folder / FILE, "a policy is a folder that holds policy.yaml"), FILE, _TOP_KEYS)
-    if data.get("version") != 1:
-        raise WardeinError(f"version {data.get('version')!r} is not 1", where=FILE)
-    digest = digest_of(folder)
-    environments = members(data.get("environments", {}), f"{FILE}: environments")
+    data = _read(folder)
+    environments = _environments(data)
     if environment and environments and environment not in environments:
         known = ", ".join(environments)
         raise WardeinError(f"says nothing of the environment {environment!r}", where=FILE, mend=f"it knows: {known}")
+    digest = digest_of(folder)
     # Every combination is read, so that a defect is found on the first day and not when it is needed.
-    resolved = {(name, t): _resolve(data, digest, name, t) for name in ("", *environments) for t in TIERS}
-    for name in ("", *environments):
+    resolved = {(place, t): _resolve(data, digest, place, t) for place in ("", *environments) for t in TIERS}
+    for place in ("", *environments):
         for lower, higher in zip(TIERS, TIERS[1:], strict=False):
-            for change in changes(resolved[name, lower], resolved[name, higher]):
+            for change in changes(resolved[place, lower], resolved[place, higher]):
                 if change.direction != "tighter":
-                    where = f"{FILE}: tiers.{higher}" + (f" in {name}" if name else "")
+                    where = f"{FILE}: tiers.{higher}" + (f" in {place}" if place else "")
                     raise WardeinError(f"is not tighter than {lower}: {change.text}", where=where)
-    wanted = tier or resolved["", "standard"].default_tier
-    policy = resolved[environment if environment in environments else "", _tier(wanted)]
+    wanted = choice(tier or resolved["", "standard"].default_tier, TIERS, "the tier")
+    policy = resolved[environment if environment in environments else "", wanted]
     return replace(policy, environment=environment)
 
 
 def environments_of(folder: Path) -> tuple[str, ...]:
-    """The environments that a policy names."""
-    data = members(read_yaml(folder / FILE, "a policy is a folder that holds policy.yaml"), FILE, _TOP_KEYS)
-    return tuple(members(data.get("environments", {}), f"{FILE}: environments"))
+    """The environments that a policy names.
+
+    Raises:
+        WardeinError: If it cannot be read.
+    """
+    return _environments(_read(folder))
 
 
-def _tier(value: Any) -> Tier:
-    found: Tier = choice(value, TIERS, f"{FILE}: tier")
-    return found
+def _read(folder: Path) -> Mapping[str, Any]:
+    data = members(read_yaml(folder / FILE, f"a policy is a folder that holds {FILE}"), FILE, _TOP_KEYS)
+    if data.get("version") != 1 or isinstance(data.get("version"), bool):
+        raise WardeinError(f"version {str(data.get('version'))[:40]!r} is not 1", where=FILE)
+    return data
+
+
+def _environments(data: Mapping[str, Any]) -> tuple[str, ...]:
+    where = f"{FILE}: environments"
+    return tuple(name(item, where, "environment") for item in members(data.get("environments", {}), where))
 
 
 def _resolve(data: Mapping[str, Any], digest: str, environment: str, tier: Tier) -> Policy:
-    tiers = members(data.get("tiers", {}), f"{FILE}: tiers", TIERS)
     layer: Mapping[str, Any] = {key: data[key] for key in _LAYER_KEYS if key in data}
-    for where, over in (
-        (f"tiers.{tier}", tiers.get(tier, {})),
-        (f"environments.{environment}", members(data.get("environments", {}), FILE).get(environment, {})),
+    _checks_of(layer, "")
+    tiers = members(data.get("tiers", {}), f"{FILE}: tiers", TIERS)
+    environments = members(data.get("environments", {}), f"{FILE}: environments")
+    for over, part in (
+        (tiers.get(tier), f"tiers.{tier}"),
+        (environments.get(environment), f"environments.{environment}"),
     ):
-        layer = _merged(layer, members({} if over is None else over, f"{FILE}: {where}", _LAYER_KEYS), where)
-    return _policy(data, layer, digest, environment, tier)
+        if over is not None:
+            layer = _merged(layer, members(over, f"{FILE}: {part}", _LAYER_KEYS), part)
+    try:
+        return _policy(data, layer, digest, environment, tier)
+    except WardeinError as error:
+        place = f"{error.where} (for the tier {tier}" + (f" in {environment})" if environment else ")")
+        raise WardeinError(error.what, where=place, mend=error.mend) from None
 
 
-def _merged(layer: Mapping[str, Any], over: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _checks_of(layer: Mapping[str, Any], part: str) -> Mapping[str, Any]:
+    where = f"{FILE}: {part + '.' if part else ''}checks"
+    checks = members(layer.get("checks", {}), where)
+    for check in checks:
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", check):
+            raise WardeinError(
+                f"{ascii(check)[:80]} is not a check's name", where=where, mend=f"like: {next(iter(CHECKS))}"
+            )
+    return checks
+
+
+def _merged(layer: Mapping[str, Any], over: Mapping[str, Any], part: str) -> dict[str, Any]:
     """One layer over another: a key that it has replaces the key below; checks are merged key by key."""
     merged = dict(layer)
     for key, value in over.items():
         below = members(merged.get(key, {}), f"{FILE}: {key}")
-        above = members(value, f"{FILE}: {where}.{key}")
+        above = members(value, f"{FILE}: {part}.{key}")
         if key == "checks":
-            both = {name: members(below.get(name) or {}, f"{FILE}: checks.{name}") for name in {**below, **above}}
-            for name, entry in above.items():
-                both[name] = {**both[name], **members(entry or {}, f"{FILE}: {where}.checks.{name}")}
+            both = {check: members(below.get(check) or {}, f"{FILE}: checks.{check}") for check in {**below, **above}}
+            for check, entry in _checks_of(over, part).items():
+                both[check] = {**both[check], **members(entry or {}, f"{FILE}: {part}.checks.{check}")}
             merged[key] = both
         else:
             merged[key] = {**below, **above}
@@ -107,97 +134,122 @@ def _merged(layer: Mapping[str, Any], over: Mapping[str, Any], where: str) -> di
 def _policy(top: Mapping[str, Any], layer: Mapping[str, Any], digest: str, environment: str, tier: Tier) -> Policy:
     general = members(top.get("parameters", {}), f"{FILE}: parameters")
     checks = members(layer.get("checks"), f"{FILE}: checks")
-    read = {name: _check(name, value, general) for name, value in checks.items()}
+    read = {check: _check(check, value, general) for check, value in checks.items()}
     if not any(check.required for check in read.values()):
-        mend = f"list at least one check under 'checks' without 'required: false', also for the tier {tier}"
+        mend = "list at least one check under 'checks' without 'required: false'"
         raise WardeinError("requires no check at all", where=FILE, mend=mend)
-    used = {name for check in read.values() for name in check.parameters}
+    used = {setting for check in read.values() for setting in check.parameters}
     no_stray(sorted(set(general) - used), f"{FILE}: parameters", "no check of the policy has a setting of this name")
     found = Policy(
-        _name(top.get("name")),
+        name(top.get("name"), FILE),
         digest,
         read,
         environment,
         tier,
-        _tier(top.get("default_tier", "standard")),
+        choice(top.get("default_tier", "standard"), TIERS, f"{FILE}: default_tier"),
         _approvals(layer.get("approvals", {})),
         _waivers(layer.get("waivers", {})),
         _break_glass(layer.get("break_glass", {})),
     )
     if found.approvals.required and "verify_artifact" not in found.required:
-        mend = f"require verify_artifact in the tier {tier} too, or approvals cannot be told from the author's own"
+        mend = "require verify_artifact as well, or approvals cannot be told from the author's own"
         raise WardeinError("needs approvals but not the evidence of who made the model", where=FILE, mend=mend)
     return found
-
-
-def _name(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]{0,63}", value):
-        raise WardeinError(f"name {value!r} is not a name of letters, digits and . _ -", where=FILE)
-    return value
 
 
 def _approvals(value: Any) -> ApprovalRules:
     where = f"{FILE}: approvals"
     data = members(value, where, {"required", "max_age_hours"})
-    return ApprovalRules(whole(data.get("required", 0), where), number(data.get("max_age_hours", 24), where))
+    hours = number(data.get("max_age_hours", 24), f"{where}.max_age_hours", MOST_HOURS)
+    return ApprovalRules(whole(data.get("required", 0), f"{where}.required"), hours)
 
 
 def _waivers(value: Any) -> WaiverRules:
     where = f"{FILE}: waivers"
     data = members(value, where, {"max_days", "max_severity"})
-    severity = Severity(choice(data.get("max_severity", "high"), tuple(Severity), where))
-    return WaiverRules(number(data.get("max_days", 0), where), severity)
+    severity = Severity(choice(data.get("max_severity", "high"), tuple(Severity), f"{where}.max_severity"))
+    return WaiverRules(number(data.get("max_days", 0), f"{where}.max_days", MOST_DAYS), severity)
 
 
 def _break_glass(value: Any) -> BreakGlassRules:
     where = f"{FILE}: break_glass"
     data = members(value, where, {"max_hours", "follow_up_hours"})
-    return BreakGlassRules(number(data.get("max_hours", 0), where), number(data.get("follow_up_hours", 72), where))
+    hours = (("max_hours", 0), ("follow_up_hours", 72))
+    return BreakGlassRules(*(number(data.get(key, default), f"{where}.{key}", MOST_HOURS) for key, default in hours))
 
 
-def _check(name: str, value: Any, general: Mapping[str, Any]) -> CheckPolicy:
-    where = f"{FILE}: checks.{name}"
+def _check(check: str, value: Any, general: Mapping[str, Any]) -> CheckPolicy:
+    where = f"{FILE}: checks.{check}"
     data = members({} if value is None else value, where, _CHECK_KEYS)
     required = data.get("required", True)
     if not isinstance(required, bool):
-        raise WardeinError("'required' is neither true nor false", where=where)
+        raise WardeinError("is neither true nor false", where=f"{where}.required")
     database, listed = data.get("database_max_age_days"), items(data.get("criteria", []), f"{where}.criteria")
+    severity = (
+        choice(data["fail_severity"], tuple(Severity), f"{where}.fail_severity") if "fail_severity" in data else ""
+    )
     return CheckPolicy(
         required=required,
         criteria=tuple(_criterion(item, f"{where}.criteria[{i}]") for i, item in enumerate(listed)),
-        fail_severity=Severity(choice(data["fail_severity"], tuple(Severity), where))
-        if "fail_severity" in data
-        else None,
-        max_age_hours=number(data.get("max_age_hours", 24), where),
-        database_max_age_days=None if database is None else number(database, where),
-        not_applicable=_condition(data.get("not_applicable"), where) if "not_applicable" in data else "",
-        parameters=_pins(name, data.get("parameters", {}), general, f"{where}.parameters"),
-        inputs=_digests(name, data.get("inputs", {}), f"{where}.inputs"),
+        fail_severity=Severity(severity) if severity else None,
+        max_age_hours=number(data.get("max_age_hours", 24), f"{where}.max_age_hours", MOST_HOURS),
+        database_max_age_days=None
+        if database is None
+        else number(database, f"{where}.database_max_age_days", MOST_DAYS),
+        not_applicable=_condition(data["not_applicable"], where) if "not_applicable" in data else "",
+        parameters=_pins(check, data.get("parameters", {}), general, f"{where}.parameters"),
+        inputs=_digests(check, data.get("inputs", {}), f"{where}.inputs"),
     )
 
 
 def _pins(check: str, value: Any, general: Mapping[str, Any], where: str) -> Mapping[str, Any]:
     """The check's own pins, and those for all checks that have such a setting."""
     own = members(value, where)
-    settings = {param.name for param in load_step(check).params if param.is_setting} if check in CHECKS else set(own)
-    no_stray(sorted(set(own) - settings), where, f"{check} has no setting of this name")
-    return {name: pinned for name, pinned in general.items() if name in settings} | dict(own)
+    params = {param.name: param for param in load_step(check).params if param.is_setting} if check in CHECKS else {}
+    if check in CHECKS:
+        no_stray(sorted(set(own) - set(params)), where, f"{check} has no setting of this name")
+    pins = {setting: pinned for setting, pinned in general.items() if setting in params} | dict(own)
+    for setting, pinned in pins.items():
+        if setting in params and not _can_be(params[setting], pinned):
+            kind = " or ".join(params[setting].choices) or params[setting].type
+            mend = "a pin that no run can have would deny every release; quote what is a text"
+            raise WardeinError(f"{setting} is pinned to {str(pinned)[:80]!r}, not a {kind}", where=where, mend=mend)
+    return pins
+
+
+def _can_be(param: Param, value: Any) -> bool:
+    """Whether a run's report could have this value for a setting."""
+    if param.choices:
+        return value in param.choices
+    if param.type.startswith("list"):
+        return isinstance(value, list) and all(_is_plain(item, param.type[5:-1]) for item in value)
+    if param.type.startswith("dict"):
+        kind = param.type.split(", ")[1][:-1]
+        return isinstance(value, dict) and all(_is_plain(item, kind) for item in value.values())
+    return _is_plain(value, param.type)
+
+
+def _is_plain(value: Any, kind: str) -> bool:
+    if kind in ("int", "float"):
+        return isinstance(value, int if kind == "int" else (int, float)) and not isinstance(value, bool)
+    return isinstance(value, {"bool": bool, "str": str}[kind])
 
 
 def _digests(check: str, value: Any, where: str) -> Mapping[str, tuple[str, ...]]:
     found = {}
     artifacts = {param.name for param in load_step(check).params if param.artifact} if check in CHECKS else set()
-    for name, digests in members(value, where).items():
-        no_stray([] if name in artifacts else [name], where, f"{check} reads no artifact of this name")
+    for artifact, digests in members(value, where).items():
+        no_stray([] if artifact in artifacts else [artifact], where, f"{check} reads no artifact of this name")
         if not isinstance(digests, list) or not all(re.fullmatch(r"[0-9a-f]{64}", str(digest)) for digest in digests):
-            raise WardeinError("is not a list of lower-case sha256 digests", where=f"{where}.{name}")
-        found[name] = tuple(map(str, digests))
+            raise WardeinError("is not a list of lower-case sha256 digests", where=f"{where}.{artifact}")
+        found[artifact] = tuple(map(str, digests))
     return found
 
 
 def _condition(value: Any, where: str) -> str:
     if not isinstance(value, str) or not value.strip():
-        raise WardeinError("'not_applicable' does not say when, in words", where=where, mend="leave it out for never")
+        mend = "leave it out for never"
+        raise WardeinError("does not say when, in words", where=f"{where}.not_applicable", mend=mend)
     return value
 
 
@@ -206,16 +258,14 @@ def _criterion(value: Any, where: str) -> Criterion:
     if ("at_least" in data) == ("at_most" in data):
         raise WardeinError("needs exactly one of at_least and at_most", where=where)
     comparator: Comparator = ">=" if "at_least" in data else "<="
-    metric, part = data.get("metric"), data.get("slice", "")
-    if not isinstance(metric, str) or not metric or not isinstance(part, str):
-        raise WardeinError("'metric' or 'slice' is not a text", where=where)
+    part = data.get("slice", "")
     bounds: Sequence[str] = get_args(Bound)
     return Criterion(
-        metric=metric,
+        metric=text(data.get("metric"), f"{where}.metric"),
         comparator=comparator,
         threshold=number(data.get("at_least", data.get("at_most")), where),
         bound=choice(data.get("bound", "point"), bounds, where),
-        slice=part,
+        slice=text(part, f"{where}.slice") if part != "" else "",
         min_n=whole(data.get("min_n", 0), where),
         source="policy",
     )

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -15,6 +16,11 @@ from wardein.report import Criterion, Metric, Severity
 
 Tier = Literal["low", "standard", "high"]
 TIERS: tuple[Tier, ...] = get_args(Tier)
+
+
+def fits(name: str, pattern: str) -> bool:
+    """Whether a slice is among those that a pattern stands for; only ``*`` is special, and stands for any text."""
+    return fnmatchcase(name, re.sub(r"[?[]", r"[\g<0>]", pattern))
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class CheckPolicy:
         spelled: list[Criterion] = []
         for criterion in self.criteria:
             measured = sorted({metric.slice for metric in metrics if metric.name == criterion.metric})
-            fitting = [name for name in measured if "*" in criterion.slice and fnmatchcase(name, criterion.slice)]
+            fitting = [name for name in measured if "*" in criterion.slice and fits(name, criterion.slice)]
             spelled += [replace(criterion, slice=name) for name in fitting] or [criterion]
         return tuple(spelled)
 

@@ -62,8 +62,8 @@ def members(value: Any, where: str, allowed: Collection[str] | None = None) -> M
     Raises:
         WardeinError: If it is not.
     """
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise WardeinError("is not a mapping with names as keys", where=where)
+    if not isinstance(value, dict):
+        raise WardeinError("is not a mapping", where=where)
     if allowed is not None:
         no_stray(sorted(set(value) - set(allowed)), where, f"known keys: {', '.join(sorted(allowed))}")
     return value
@@ -170,27 +170,30 @@ def _strict_loader(yaml: Any) -> Any:
             self.depth -= 1
             return node
 
-    def mapping(loader: Any, node: Any) -> dict[Any, Any]:
-        pairs = [
-            (loader.construct_object(key, deep=True), loader.construct_object(item, deep=True))
-            for key, item in node.value
-        ]
-        # A list or a mapping as a key has no hash; as a text it is refused with a word later on.
-        names = [str(key) for key, _ in pairs]
-        if len(set(names)) != len(names):
-            raise yaml.constructor.ConstructorError(None, None, "duplicate key", node.start_mark)
-        return {key if isinstance(key, str) else None: item for key, item in pairs}
-
-    def real(loader: Any, node: Any) -> float:
-        found = float(node.value)
-        if not math.isfinite(found):
-            raise ValueError(f"{node.value} is too large a number")
-        return found
+    def mapping(loader: Any, node: Any) -> dict[str, Any]:
+        return _unique(yaml, node, [(loader.construct_object(k, deep=True), loader.construct_object(v, deep=True))
+                                    for k, v in node.value])  # fmt: skip
 
     prefix = "tag:yaml.org,2002:"
     for word, (pattern, first) in _WORDS.items():
         Loader.add_implicit_resolver(prefix + word, re.compile(rf"(?:{pattern})\Z"), list(first))
     Loader.add_constructor(prefix + "int", lambda loader, node: int(node.value))
-    Loader.add_constructor(prefix + "float", real)
+    Loader.add_constructor(prefix + "float", _real)
     Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, mapping)
     return Loader
+
+
+def _unique(yaml: Any, node: Any, pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
+    if not all(isinstance(key, str) for key, _ in pairs):
+        raise yaml.constructor.ConstructorError(None, None, "a key is not a text", node.start_mark)
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise yaml.constructor.ConstructorError(None, None, "duplicate key", node.start_mark)
+    return found
+
+
+def _real(loader: Any, node: Any) -> float:
+    found = float(node.value)
+    if not math.isfinite(found):
+        raise ValueError(f"{node.value} is too large a number")
+    return found

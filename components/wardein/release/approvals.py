@@ -190,5 +190,5 @@ def _approval(heard: _Heard) -> Approval:
     if made is None or until is None:
         raise AssertionError("an approval without a date was not refused")
     return Approval(
-        identity, str(said.get("justification", "")), made, until, bool(said["breakGlass"]), heard.claim.digest
+        identity, str(said.get("justification", "")), made, until, bool(said["breakGlass"]), heard.claim.content
     )

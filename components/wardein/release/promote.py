@@ -169,7 +169,7 @@ def _is_decided(decided: Summary | None, decision: Decision, release: Release) -
         yield _deny("the gate's last decision on this model is FAILED")
     if not _is_recent(decided.decided, release):
         yield _deny("the gate's decision is too old, or from the future; let it decide again")
-    if not {*decision.rests_on, *(approval.digest for approval in decision.approvals)} <= decided.rests_on:
+    if decision.rests_on != decided.rests_on or {a.digest for a in decision.approvals} != decided.approvals:
         yield _deny("the evidence is not the evidence that the gate decided on")
 
 

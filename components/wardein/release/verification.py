@@ -39,7 +39,8 @@ class Decision:
         cases: The evidence that counted, each with what the policy demands of it.
         waivers: The waivers that lifted a finding.
         approvals: The approvals that hold.
-        rests_on: The sha256 of every claim that counted: reports and waivers. Approvals are bound to it.
+        rests_on: The sha256 of everything that counted: reports and waivers, by their signed payloads. Approvals are
+            bound to it.
         findings: Every reason against the release, and what should be known beside.
     """
 
@@ -76,7 +77,7 @@ def decide(release: Release, paths: Sequence[Path]) -> Decision:
     counted, cases = set(), []
     for check in dict.fromkeys([*release.policy.checks, *(c.check for c in claims if c.check in CHECKS)]):
         admitted, findings = _admit(check, [c for c in claims if c.check == check], release)
-        counted |= {claim.digest for claim in admitted}
+        counted |= {claim.content for claim in admitted}
         told += findings
         policy = release.policy.checks.get(check, CheckPolicy(required=False))
         for report in (claim.report for claim in admitted if claim.report is not None):

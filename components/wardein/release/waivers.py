@@ -181,7 +181,7 @@ def _read(claim: Claim) -> Waiver | Finding:
     except (ValueError, TypeError) as error:
         return tell("waiver/malformed", claim.where, f"not counted: {error}")
     approvers = [key.identity for key in claim.signers if "approve" in key.roles]
-    return replace(waiver, approver=approvers[0] if approvers else "", digest=claim.digest)
+    return replace(waiver, approver=approvers[0] if approvers else "", digest=claim.content)
 
 
 def _is_signed_by_its_owner(waiver: Waiver, claim: Claim, release: Release) -> Finding | None:

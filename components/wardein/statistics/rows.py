@@ -2,23 +2,24 @@
 """Rows that a table holds twice, and rows that two tables have in common, also where an identifier sets them apart.
 
 Whoever repeats rows, or tests on rows of the training data, can give each copy a new identifier or shift one of its
-numbers a little, and no two rows are equal. So a column that alone tells the rows of the reference apart is weak
-evidence that two rows differ, and the columns are parted by what they do in the reference:
+numbers a little, and no two rows are equal. So that a column tells rows apart is weak evidence that they differ. What a
+column does in the reference decides what it is:
 
 * *telling* columns hold another value in 99 of 100 rows or more: identifiers, times, fine measurements;
 * *plain* columns are all others.
 
-Two rows are the same if they agree in all plain columns and these tell 99 of 100 rows of the reference apart; or if
-they agree in all plain columns and in two telling ones at least; or in every column. By the same bar of 99 in 100,
-rows that only happen to agree are few in tables that were drawn alike.
+Two rows are the same if they agree in every column; in all plain columns, if these tell 99 of 100 rows of the reference
+apart; or in all plain columns and two telling ones. The bar of 99 in 100 keeps few the rows that agree by chance.
 
-Cells are compared by 64-bit hashes of what they would be in CSV: by chance, one pair among a million rows in each table
-is taken for equal once in ten million times.
+Cells are compared by 64-bit hashes of what they would be in CSV: by chance, one row in two tables of a million rows is
+taken for another once in ten million times.
 """
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,51 +27,48 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TELLING = 0.99
-_MISSING, _LARGEST_EXACT = 0x9E3779B97F4A7C15, 2**53
+# In a reference of fewer rows a column is telling by chance, and rows have to agree in every column to be the same.
+LEAST_ROWS = 100
+_MISSING, _LARGEST_EXACT = 0x9E3779B97F4A7C15, 2.0**53
 
 
-def repeated_fraction(table: pd.DataFrame, reference: pd.DataFrame | None = None) -> float:
-    """The share of rows that are the same as an earlier row of the table.
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a table as hashes: over every column, over the plain ones, and each telling cell."""
+
+    every: np.ndarray
+    plain: np.ndarray
+    telling: Mapping[str, np.ndarray]
+
+
+def row_shares(table: pd.DataFrame, reference: pd.DataFrame | None) -> tuple[float, float | None]:
+    """How much of a table is the same rows again.
 
     Args:
-        table: The table.
-        reference: A table of the same kind, to know its telling columns by; without it, only rows that agree in every
-            column are the same.
+        table: The table, with at least one row.
+        reference: A table of the same kind, whose columns are known by their names; those that it lacks are not
+            compared. Without one, rows are the same if they agree in every column.
+
+    Returns:
+        The share of rows that are the same as an earlier row, and the share of those that are also in the reference.
     """
     import numpy as np
-    import pandas as pd
 
-    every, plain, telling = _parted(table, table if reference is None else reference, table)
-    same = pd.Series(every).duplicated().to_numpy()
+    only = [name for name in table.columns if reference is None or name not in reference.columns]
+    whole = sum((_salted(hashed(table[name]), name) for name in only), np.zeros(len(table), np.uint64))
     if reference is None:
-        return float(same.mean())
-    if telling is None:
-        return float(pd.Series(plain).duplicated().mean())
-    pairs = []
-    for name in telling:
-        cells = hashed(table[name])
-        _, first, place = np.unique(cells, return_index=True, return_inverse=True)
-        pairs.append(_agreeing(np.arange(len(table)), first[place], cells, plain, plain))
-    return float((same | _twice(pairs, len(table))).mean())
-
-
-def common_fraction(table: pd.DataFrame, reference: pd.DataFrame) -> float:
-    """The share of a table's rows that are the same as a row of the reference, in the columns that both have."""
-    import numpy as np
-
-    every, plain, telling = _parted(table, reference, table)
-    every_known, plain_known, _ = _parted(reference, reference, table)
-    if telling is None:
-        return float(np.isin(plain, plain_known).mean())
-    pairs = []
-    for name in telling:
-        cells, known = hashed(table[name]), hashed(reference[name])
-        order = np.argsort(known, kind="stable")
-        place = np.minimum(np.searchsorted(known, cells, sorter=order), len(known) - 1)
-        nearest = order[place]
-        rows = np.flatnonzero(known[nearest] == cells)
-        pairs.append(_agreeing(rows, nearest[rows], cells, plain, plain_known))
-    return float((np.isin(every, every_known) | _twice(pairs, len(table))).mean())
+        return float(_is_repeated(whole).mean()), None
+    rows, known = _both(table, reference)
+    repeated, common = _is_repeated(whole + rows.every), _is_among(rows.every, known.every)
+    if len(reference) >= LEAST_ROWS and _is_telling(known.plain):
+        common |= _is_among(rows.plain, known.plain)
+        # A table much larger than the reference has more rows that agree by chance; are these more than that?
+        if _agreement(rows.plain) > 3 * _agreement(known.plain, unseen=3):
+            repeated |= _is_repeated(rows.plain)
+    elif len(reference) >= LEAST_ROWS:
+        common |= _agree_twice(rows, known)
+        repeated |= _agree_twice(rows, rows)
+    return float(repeated.mean()), float(common.mean())
 
 
 def hashed(column: pd.Series) -> np.ndarray:
@@ -83,19 +81,22 @@ def hashed(column: pd.Series) -> np.ndarray:
     import pandas as pd
 
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        large = column.abs().gt(_LARGEST_EXACT).fillna(False).to_numpy(dtype=bool)
-        if not large.any():
-            return _hashed_numbers(column.to_numpy(dtype=float, na_value=np.nan))
-    codes, values = pd.factorize(_hashable(column))
-    texts = pd.Series([_text(value) for value in values], dtype=object)
-    numbers = pd.to_numeric(texts.where(texts.str.len() <= 300), errors="coerce").to_numpy(dtype=float)
-    numbers[~np.isfinite(numbers) | (np.abs(numbers) > _LARGEST_EXACT)] = np.nan
-    hashes = np.where(
-        np.isnan(numbers), pd.util.hash_array(texts.to_numpy(), categorize=False), _hashed_numbers(numbers)
-    )
-    hashes[(texts == "").to_numpy()] = _MISSING
+        numbers = column.to_numpy(dtype=float, na_value=np.nan)
+        if not (np.abs(numbers) >= _LARGEST_EXACT).any():
+            return _hashed_numbers(numbers)
+    values = column.astype(object)
+    try:
+        codes, values = pd.factorize(values)
+    except TypeError:  # in Parquet, cells may be lists
+        codes, values = pd.factorize(values.map(str, na_action="ignore"))
+    texts = np.array([_text(value) for value in values], dtype=object)
+    numbers = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(dtype=float)
+    numbers = np.where(np.abs(numbers) < _LARGEST_EXACT, numbers, np.nan)
+    hashes = np.where(np.isnan(numbers), pd.util.hash_array(texts, categorize=False), _hashed_numbers(numbers))
+    hashes[texts == ""] = _MISSING
     # The last one stands for the code -1, which means missing.
-    return np.append(hashes, np.uint64(_MISSING))[codes]
+    found: np.ndarray = np.append(hashes, np.uint64(_MISSING))[codes]
+    return found
 
 
 def _hashed_numbers(numbers: np.ndarray) -> np.ndarray:
@@ -103,20 +104,11 @@ def _hashed_numbers(numbers: np.ndarray) -> np.ndarray:
     import pandas as pd
 
     with np.errstate(over="ignore", invalid="ignore"):
-        rounded = numbers.astype(np.float32).astype(float)
-        exact = np.where(numbers == np.floor(numbers), numbers, np.where(np.isfinite(rounded), rounded, numbers))
-    hashes: np.ndarray = pd.util.hash_array(exact + 0.0)  # plus zero: there is one zero only
+        short = numbers.astype(np.float32).astype(float)
+        known = np.where((numbers == np.floor(numbers)) | ~np.isfinite(short), numbers, short)
+    hashes: np.ndarray = pd.util.hash_array(known + 0.0)  # so that there is one zero
     hashes[np.isnan(numbers)] = _MISSING
     return hashes
-
-
-def _hashable(column: pd.Series) -> pd.Series:
-    """Parquet knows cells that are lists or arrays."""
-    try:
-        column.map(hash)
-    except TypeError:
-        return column.map(str, na_action="ignore")
-    return column.astype(object)
 
 
 def _text(value: object) -> str:
@@ -124,33 +116,29 @@ def _text(value: object) -> str:
     return text.lower() if text.lower() in ("true", "false") else text
 
 
-def _parted(
-    table: pd.DataFrame, reference: pd.DataFrame, other: pd.DataFrame
-) -> tuple[np.ndarray, np.ndarray, list[str] | None]:
-    """A table's rows in all columns and in the plain ones; and the telling columns, if those are needed."""
+def _both(table: pd.DataFrame, reference: pd.DataFrame) -> tuple[_Rows, _Rows]:
+    """The rows of both tables, in the columns that both have."""
     import numpy as np
-    import pandas as pd
 
-    names = sorted(name for name in reference.columns if name in other.columns)
-    every, plain = np.zeros(len(table), np.uint64), np.zeros(len(table), np.uint64)
-    plain_known = np.zeros(len(reference), np.uint64)
-    telling = []
-    for name in names:
-        known = hashed(reference[name])
-        cells = known if table is reference else hashed(table[name])
-        part = _salted(cells, name)
-        every += part
-        if len(pd.unique(known)) >= TELLING * len(known):
-            telling.append(name)
-        else:
-            plain += part
-            plain_known += part if table is reference else _salted(known, name)
-    tells = len(pd.unique(plain_known)) >= TELLING * len(plain_known)
-    return every, plain, None if tells else telling
+    sums = [np.zeros(len(frame), np.uint64) for frame in (table, table, reference, reference)]
+    telling: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for name in (name for name in reference.columns if name in table.columns):
+        cells, known = hashed(table[name]), hashed(reference[name])
+        is_plain = not _is_telling(known)
+        if not is_plain:
+            telling[name] = cells, known
+        for total, part in zip(sums, (cells, cells, known, known), strict=True):
+            if is_plain or total is sums[0] or total is sums[2]:
+                total += _salted(part, name)
+    every, plain, every_known, plain_known = sums
+    return (
+        _Rows(every, plain, {name: cells for name, (cells, _) in telling.items()}),
+        _Rows(every_known, plain_known, {name: known for name, (_, known) in telling.items()}),
+    )
 
 
 def _salted(cells: np.ndarray, name: str) -> np.ndarray:
-    """The cells of one column, mixed with its name, so that sums over columns keep them apart."""
+    """The cells of one column, mixed with its name, so that a sum over columns does not forget which was which."""
     import numpy as np
     import pandas as pd
 
@@ -158,17 +146,49 @@ def _salted(cells: np.ndarray, name: str) -> np.ndarray:
     return salted
 
 
-def _agreeing(
-    rows: np.ndarray, others: np.ndarray, cells: np.ndarray, plain: np.ndarray, plain_known: np.ndarray
-) -> np.ndarray:
-    """The pairs of rows, each as one number, that agree in a telling column, by a value, and in all plain columns."""
+def _is_repeated(hashes: np.ndarray) -> np.ndarray:
+    import pandas as pd
+
+    repeated: np.ndarray = pd.Series(hashes).duplicated().to_numpy(copy=True)
+    return repeated
+
+
+def _is_among(hashes: np.ndarray, known: np.ndarray) -> np.ndarray:
+    import pandas as pd
+
+    among: np.ndarray = pd.Series(hashes).isin(known).to_numpy(copy=True)
+    return among
+
+
+def _is_telling(hashes: np.ndarray) -> bool:
+    import pandas as pd
+
+    return len(pd.unique(hashes)) >= TELLING * len(hashes)
+
+
+def _agreement(hashes: np.ndarray, unseen: int = 0) -> float:
+    """The share of pairs of rows that agree; with ``unseen``, if there were so many more of them."""
     import numpy as np
 
-    fits = (cells[rows] != np.uint64(_MISSING)) & (plain[rows] == plain_known[others])
-    fits &= (rows != others) if plain is plain_known else True
-    pairs: np.ndarray = rows[fits].astype(np.uint64) * np.uint64(len(plain_known)) + others[fits].astype(np.uint64)
-    return pairs
+    counts = np.unique(hashes, return_counts=True)[1].astype(float)
+    pairs = len(hashes) * (len(hashes) - 1) / 2
+    return float(((counts * (counts - 1) / 2).sum() + unseen) / pairs) if pairs else 0.0
 
 
-def _twice(pairs: list[np.ndarray], rows: int) -> np.ndarray:
-    ...
+def _agree_twice(rows: _Rows, known: _Rows) -> np.ndarray:
+    """Which rows agree in all plain columns and two telling ones with one and the same row (an earlier one)."""
+    import numpy as np
+
+    pairs = []
+    for name, cells in rows.telling.items():
+        values, first = np.unique(known.telling[name], return_index=True)
+        place = np.minimum(np.searchsorted(values, cells), len(values) - 1)
+        other, own = first[place], np.arange(len(cells))
+        fits = (values[place] == cells) & (cells != np.uint64(_MISSING)) & (rows.plain == known.plain[other])
+        if rows is known:
+            fits &= other < own
+        pairs.append(own[fits] * len(known.plain) + other[fits])
+    found, times = np.unique(np.concatenate(pairs), return_counts=True) if pairs else (np.array([], int), np.array([]))
+    agree = np.zeros(len(rows.plain), bool)
+    agree[found[times >= 2] // len(known.plain)] = True
+    return agree
