@@ -52,7 +52,7 @@ def test_every_call_of_wardein_is_one(
     assert calls[0][1] == "assess"
     ran = wardein(*calls[0][1:])
     assert ran.code == 2
-    assert ran.one_line.startswith("wardein: wardein.yaml: cannot be read")
+    assert ran.one_line.startswith("wardein: wardein.yaml: ")
     assert wardein(*calls[0][1:], "--no-such-option").one_line.startswith("wardein: unrecognized")
 
 

@@ -27,17 +27,23 @@ def strict_loads(text: bytes, where: str = "") -> Any:
     """
     if len(text) > MAX_BYTES:
         raise WardeinError(f"is larger than {MAX_BYTES} bytes", where=where)
-    depth = 0
-    for byte in re.sub(rb'"(?:[^"\\]|\\.)*"', b"", text):
-        depth += (byte in b"[{") - (byte in b"]}")
-        if depth > MAX_DEPTH:
-            raise WardeinError(f"is nested deeper than {MAX_DEPTH} levels", where=where)
+    if text.count(b"[") + text.count(b"{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+        raise WardeinError(f"is nested deeper than {MAX_DEPTH} levels", where=where)
     try:
         return json.loads(text.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except UnicodeDecodeError:
         raise WardeinError("is not UTF-8", where=where) from None
     except ValueError as error:
         raise WardeinError(f"is not valid JSON ({error})", where=where) from None
+
+
+def _depth(text: bytes) -> int:
+    """How deep brackets nest outside strings."""
+    deepest = depth = 0
+    for bracket in re.findall(rb"[][{}]", re.sub(rb'"[^"\\]*(?:\\.[^"\\]*)*"', b"", text, flags=re.DOTALL)):
+        depth += 1 if bracket in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -52,33 +58,43 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def canonical(value: Any) -> bytes:
-    """RFC 8785 for the subset used here: strings, integers, booleans, null, arrays, objects (no floats).
+def canonical(value: Any, *, fix_floats: bool = False) -> bytes:
+    """RFC 8785 for the subset used here: strings, integers, booleans, null, arrays, objects.
+
+    Args:
+        value: Plain JSON values.
+        fix_floats: Write every float as a string of six decimals, so that no float formatting differs.
 
     Raises:
-        TypeError: If a float is inside; turn it into a fixed-precision string with :func:`fixed` first.
+        TypeError: If a float is inside and is not to be fixed.
+        WardeinError: If a float is not finite.
     """
-    return json.dumps(_ordered(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    ordered = _ordered(value, fix_floats)
+    return json.dumps(ordered, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def fixed(value: Any) -> Any:
-    """The value with every float as a string of six decimals, so that no float formatting differs."""
+def fixed(value: float) -> str:
+    """A float as a string of six decimals; minus zero is zero.
+
+    Raises:
+        WardeinError: If it is not finite.
+    """
+    if not math.isfinite(value):
+        raise WardeinError("not a finite number", where=str(value))
+    return f"{value + 0.0:.6f}" if round(value, 6) != 0 else "0.000000"
+
+
+def _ordered(value: Any, fix_floats: bool) -> Any:
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
     if isinstance(value, float):
-        if not math.isfinite(value):
-            raise WardeinError("not a finite number", where=str(value))
-        return f"{value + 0.0:.6f}" if round(value, 6) != 0 else "0.000000"
+        if not fix_floats:
+            raise TypeError("canonical JSON here holds no floats")
+        return fixed(value)
     if isinstance(value, Mapping):
-        return {key: fixed(item) for key, item in value.items()}
+        # The order is that of UTF-16 code units, which for ASCII is the order of Python's strings.
+        names = sorted(value) if all(map(str.isascii, value)) else sorted(value, key=lambda k: k.encode("utf-16-be"))
+        return {name: _ordered(value[name], fix_floats) for name in names}
     if isinstance(value, (list, tuple)):
-        return [fixed(item) for item in value]
-    return value
-
-
-def _ordered(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _ordered(value[key]) for key in sorted(value, key=lambda k: k.encode("utf-16-be"))}
-    if isinstance(value, (list, tuple)):
-        return [_ordered(item) for item in value]
-    if isinstance(value, float):
-        raise TypeError("canonical JSON here holds no floats")
+        return [_ordered(item, fix_floats) for item in value]
     return value

@@ -13,6 +13,7 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -112,6 +113,7 @@ class Step:
         return any(param.name == name for param in self.params)
 
 
+@cache
 def load(name: str) -> Step:
     """Read a step off its function; imports the step's module, which imports nothing heavy.
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from wardein.errors import WardeinError
-from wardein.jsontext import canonical, fixed
+from wardein.jsontext import canonical
 from wardein.report import (
     Coverage,
     Criterion,
@@ -33,26 +33,24 @@ from wardein.subject import Subject
 
 def parameters_digest(report: Report) -> str:
     """The sha256 over the canonical JSON of a report's parameters."""
-    return hashlib.sha256(canonical(fixed(dict(report.parameters)))).hexdigest()
+    return hashlib.sha256(canonical(report.parameters, fix_floats=True)).hexdigest()
 
 
 def core(report: Report) -> bytes:
     """The verdict core as RFC 8785 JSON; every float is a string of six decimals."""
-    return canonical(
-        fixed(
-            {
-                "subject": sorted(s.digest for s in report.subject),
-                "check": {"id": report.check, "version": report.version},
-                "tools": sorted([t.name, t.version] for t in report.tools),
-                "parametersDigest": parameters_digest(report),
-                "inputs": sorted([i.name, i.digest] for i in report.inputs),
-                "coverage": _coverage_json(report.coverage),
-                "metrics": _sorted(_metric_json(m) for m in report.metrics),
-                "findings": _sorted(_finding_json(f) for f in report.findings),
-                "verdict": str(report.verdict),
-            }
-        )
-    )
+    members = {
+        "subject": sorted(s.digest for s in report.subject),
+        "check": {"id": report.check, "version": report.version},
+        "tools": sorted([t.name, t.version] for t in report.tools),
+        "parametersDigest": parameters_digest(report),
+        "inputs": sorted([i.name, i.digest] for i in report.inputs),
+        "coverage": _coverage_json(report.coverage),
+        "verdict": str(report.verdict),
+    }
+    written = {name: canonical(value, fix_floats=True) for name, value in members.items()}
+    written["metrics"] = _sorted(_metric_json(m) for m in report.metrics)
+    written["findings"] = _sorted(_finding_json(f) for f in report.findings)
+    return b"{%b}" % b",".join(b'"%b":%b' % (name.encode(), written[name]) for name in sorted(written))
 
 
 def core_sha256(report: Report) -> str:
@@ -101,9 +99,9 @@ def from_json(data: Mapping[str, Any], subject: Sequence[Subject] = ()) -> Repor
     return report
 
 
-def _sorted(items: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """In an order that depends on nothing but the items' content."""
-    return sorted(items, key=lambda item: canonical(fixed(item)))
+def _sorted(items: Iterable[dict[str, Any]]) -> bytes:
+    """A canonical array, in an order that depends on nothing but the items' content."""
+    return b"[%b]" % b",".join(sorted(canonical(item, fix_floats=True) for item in items))
 
 
 def _drop(**items: Any) -> dict[str, Any]:
@@ -227,17 +225,16 @@ def _read_criterion(c: Mapping[str, Any]) -> Criterion:
 
 
 def _read_finding(f: Mapping[str, Any]) -> Finding:
-    return Finding(
-        rule=_text(f["ruleId"]),
-        severity=Severity(f["severity"]),
-        message=_text(f["message"]),
-        location=_text(f["location"]),
-        fails=_one_of(f["fails"], (True, False)),
-        cve=_text(f.get("cve", "")),
-        cwe=_text(f.get("cwe", "")),
-        taxonomy=tuple(map(_text, f.get("taxonomy", ()))),
-        purl=_text(f.get("purl", "")),
-    )
+    # A gate reads findings by the ten thousand: all texts are looked at in one go.
+    rule, message, location = texts = f["ruleId"], f["message"], f["location"]
+    cve, cwe, purl = more = f.get("cve", ""), f.get("cwe", ""), f.get("purl", "")
+    if {*map(type, texts), *map(type, more)} != {str} or type(f["fails"]) is not bool:
+        raise TypeError(f"{f!r:.200} is not a finding")
+    taxonomy = tuple(map(_text, f["taxonomy"])) if "taxonomy" in f else ()
+    return Finding(rule, _SEVERITIES[f["severity"]], message, location, f["fails"], cve, cwe, taxonomy, purl)
+
+
+_SEVERITIES = {str(severity): severity for severity in Severity}
 
 
 def _read_tool(t: Mapping[str, Any]) -> Tool:

@@ -200,3 +200,118 @@ def test_steps_of_the_decision_guard_what_they_say(siege: Siege, monkeypatch: py
     )
     assert promote(siege, paths).code == 0
     assert load(siege.house.policy).name == "baseline"
+
+
+# A refusal, and what tries to make it forgotten
+
+
+def audited(siege: Siege) -> Path:
+    """The store's log, in which the gate notes its decisions."""
+    log = siege.folder / "served" / "audit.jsonl"
+    log.parent.mkdir(exist_ok=True)
+    siege.options = ("--audit", log)
+    return log
+
+
+def test_every_decision_is_noted(siege: Siege) -> None:
+    log = audited(siege)
+    assert siege.gate().code == 0
+    honest = siege.reports["evaluate_fairness"]
+    siege.alter("evaluate_fairness", verdict=Verdict.FAIL)
+    assert siege.gate().code == 1
+    siege.reports["evaluate_fairness"] = honest
+    _, passed, failed = map(json.loads, log.read_bytes().splitlines())
+    assert (passed["result"], passed["reasons"]) == ("PASSED", "")
+    assert (failed["result"], failed["reasons"]) == ("FAILED", "gate/not-passed")
+    assert failed["model"] == digest_of(siege.shown["model"])
+
+
+def test_a_refusal_cannot_be_withheld_from_the_place_that_noted_it(
+    siege: Siege, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Retry until it passes, then show the pass only: the log knows of the refusal that came after it."""
+    audited(siege)
+    paths = decided(siege)
+    passed = (siege.folder / "gate.jsonl").read_bytes()
+    honest = siege.reports["evaluate_fairness"]
+    siege.alter("evaluate_fairness", verdict=Verdict.FAIL)
+    assert siege.gate().code == 1
+    siege.reports["evaluate_fairness"] = honest
+    siege.write()
+    (siege.folder / "gate.jsonl").write_bytes(passed)
+    ran = promote(siege, paths)
+    assert deny_rules(ran) == {"promote/decision"}
+    assert "later decision on this model: FAILED (gate/not-passed)" in ran.out
+    monkeypatch.setattr(promotion, "_is_not_refused", lambda *arguments: [])
+    assert promote(siege, paths).code == 0
+
+
+def test_a_pass_after_a_refusal_counts(siege: Siege) -> None:
+    audited(siege)
+    honest = siege.reports["evaluate_fairness"]
+    siege.alter("evaluate_fairness", verdict=Verdict.FAIL)
+    assert siege.gate().code == 1
+    siege.reports["evaluate_fairness"] = honest
+    assert promote(siege, decided(siege)).code == 0
+
+
+def test_a_store_serves_one_environment(siege: Siege) -> None:
+    assert promote(siege, decided(siege)).code == 0
+    trust = json.loads(siege.house.trust.read_text())
+    siege.house.trust.write_text(json.dumps({**trust, "environment": "staging"}))
+    ran = promote(siege, decided(siege))
+    assert ran.code == 2
+    assert "serves dev, not staging" in ran.one_line
+
+
+# At the point of use
+
+
+def serve(siege: Siege, **changed: Path) -> Ran:
+    current = siege.folder / "served" / "current"
+    given = {"artifact": current / "model.skops", "vsa": current / "claims.jsonl", "trust": siege.house.trust} | changed
+    return siege.run_gate("verify-artifact", *(part for k, v in given.items() for part in (f"--{k}", v)), "--json")
+
+
+def test_whoever_serves_a_model_can_verify_it(siege: Siege) -> None:
+    assert promote(siege, decided(siege)).code == 0
+    assert serve(siege).code == 0
+
+
+def test_another_model_is_not_served(siege: Siege) -> None:
+    assert promote(siege, decided(siege)).code == 0
+    (siege.folder / "served" / "current" / "model.skops").write_bytes(b"evil")
+    ran = serve(siege)
+    assert ran.code == 1
+    assert deny_rules(ran) == {"signature/undecided"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "rule"),
+    [
+        ({"environment": "prod"}, "signature/undecided"),
+        ({"policyDigest": "0" * 64}, "signature/undecided"),
+        ({"keys": []}, "signature/undecided"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_decision_for_another_place_is_none(changed: dict, rule: str, siege: Siege) -> None:
+    assert promote(siege, decided(siege)).code == 0
+    trust = json.loads(siege.house.trust.read_text())
+    siege.house.trust.write_text(json.dumps({**trust, **changed}))
+    assert deny_rules(serve(siege)) == {rule}
+
+
+def test_a_model_that_was_refused_later_is_not_served(siege: Siege) -> None:
+    assert promote(siege, decided(siege)).code == 0
+    later = (NOW + timedelta(minutes=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    refused = decision(siege, verificationResult="FAILED", timeVerified=later)
+    claims = siege.folder / "served" / "current" / "claims.jsonl"
+    claims.write_bytes(claims.read_bytes() + refused.read_bytes())
+    assert deny_rules(serve(siege)) == {"signature/denied"}
+
+
+def test_a_model_without_any_evidence_is_an_error(siege: Siege) -> None:
+    ran = siege.run_gate("verify-artifact", "--artifact", siege.shown["model"], "--trust", siege.house.trust)
+    assert ran.code == 2
+    assert "nothing to verify it against" in ran.one_line

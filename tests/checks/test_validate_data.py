@@ -50,6 +50,9 @@ def expect(kind: str, **kwargs) -> dict:
 BETWEEN = expect("expect_column_values_to_be_between", column="age", min_value=0, max_value=120)
 
 
+ANY = expect("expect_table_row_count_to_be_between", min_value=1)
+
+
 class Check:
     """Runs the step through the real command line and reads what it printed."""
 
@@ -500,8 +503,20 @@ def test_neither_suite_nor_reference(check):
     assert "give --suite, or --reference" in report.reason
 
 
-def test_both(check, reference):
-    assert "give one" in check(people(), "--reference", reference, suite=[BETWEEN])[1].reason
+def test_with_both_the_suite_is_applied_and_the_reference_is_looked_for_rows_in(check, reference):
+    code, report = check(people(), "--reference", reference, suite=[BETWEEN])
+    assert code == 0
+    assert report.coverage.expected == 1
+    assert value(report, "overlap_fraction", "with=reference") == 1
+    assert check(people(seed=3), "--reference", reference, suite=[BETWEEN])[1].coverage.expected == 1
+
+
+def test_a_reference_of_other_columns_is_none(check, reference, tmp_path):
+    other = tmp_path / "other.csv"
+    other.write_text("x,y\n1,2\n3,4\n")
+    code, report = check(people(), "--reference", other, suite=[BETWEEN])
+    assert code == 2
+    assert "has no column of the data" in report.reason
 
 
 def test_a_given_suite_is_written_out_as_it_was_given(check, tmp_path):
@@ -556,7 +571,7 @@ def test_the_written_suite_gives_the_same_result(check, reference, tmp_path):
     frame.loc[3, "age"] = -1
     written = tmp_path / "written.json"
     _, first = check(frame, "--reference", reference, "--write-suite", written)
-    _, second = check(frame, "--suite", written)
+    _, second = check(frame, "--suite", written, "--reference", reference)
     assert first.verdict == second.verdict == "FAIL"
     assert first.findings == second.findings
     assert first.metrics == second.metrics
@@ -693,3 +708,144 @@ def test_a_wide_table_measures_its_worst_columns(check, tmp_path):
     assert code == 0
     assert value(report, "null_fraction", "column=c140") == 1
     assert sum(metric.name == "null_fraction" for metric in report.metrics) == 100
+
+
+# Rows that are the same
+
+
+def measured(rows: int, seed: int) -> pd.DataFrame:
+    """Fine measurements, hardly ever the same in two rows, and a label: what most tables of a study hold."""
+    random = np.random.default_rng(seed)
+    table = pd.DataFrame(random.normal(size=(rows, 4)), columns=["a", "b", "c", "d"])
+    return table.assign(label=random.integers(0, 2, rows))
+
+
+def coarse(rows: int, seed: int) -> pd.DataFrame:
+    """Whole numbers and words, each of them the same in many rows."""
+    random = np.random.default_rng(seed)
+    table = pd.DataFrame(random.integers(0, 40, (rows, 6)), columns=list("abcdef"))
+    return table.assign(job=random.choice(["nurse", "baker"], rows), label=random.integers(0, 2, rows))
+
+
+DISGUISES = {
+    "none": lambda table: table,
+    "a number": lambda table: table.assign(id=range(len(table))),
+    "a word": lambda table: table.assign(id=[f"u{n * 7919 % 100003}" for n in range(len(table))]),
+    "noise": lambda table: table.assign(id=np.random.default_rng(len(table)).normal(size=len(table))),
+    "two": lambda table: table.assign(id=range(len(table)), no=np.random.default_rng(1).random(len(table))),
+}
+
+
+def disguised(table: pd.DataFrame, how: str, path: Path | None = None) -> Path | pd.DataFrame:
+    table = DISGUISES[how](table.reset_index(drop=True))
+    if path is None:
+        return table
+    table.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("how", DISGUISES)
+@pytest.mark.parametrize("kind", [measured, coarse])
+def test_rows_of_the_reference_are_found_under_new_identifiers(check, tmp_path, kind, how):
+    known = kind(300, 1)
+    reference = disguised(known, how, tmp_path / "reference.csv")
+    mixed = pd.concat([kind(200, 2), known.sample(50, random_state=0)])
+    code, report = check(disguised(mixed, how), "--reference", reference, suite=[ANY])
+    assert code == 0
+    assert value(report, "overlap_fraction", "with=reference") == pytest.approx(0.2)
+    assert value(report, "duplicate_fraction") == 0
+    (found,) = (metric for metric in report.metrics if metric.name == "overlap_fraction")
+    assert (found.n, found.direction) == (250, "lower")
+
+
+@pytest.mark.parametrize("how", DISGUISES)
+@pytest.mark.parametrize("kind", [measured, coarse])
+@pytest.mark.parametrize("times", [2, 30])
+def test_repeated_rows_are_found_under_new_identifiers(check, tmp_path, kind, how, times):
+    reference = disguised(kind(300, 1), how, tmp_path / "reference.csv")
+    table = disguised(pd.concat([kind(100, 2)] * times), how)
+    report = check(table, "--reference", reference, suite=[ANY])[1]
+    assert value(report, "duplicate_fraction") == pytest.approx(1 - 1 / times)
+    assert value(report, "overlap_fraction", "with=reference") == 0
+
+
+@pytest.mark.parametrize("how", DISGUISES)
+@pytest.mark.parametrize("kind", [measured, coarse])
+@pytest.mark.parametrize("rows", [50, 300, 4000])
+def test_honest_tables_are_not_taken_for_repeated_ones(check, tmp_path, kind, how, rows):
+    reference = disguised(kind(300, 1), how, tmp_path / "reference.csv")
+    report = check(disguised(kind(rows, 2), how), "--reference", reference, suite=[ANY])[1]
+    assert value(report, "duplicate_fraction") < 0.02
+    assert value(report, "overlap_fraction", "with=reference") < 0.02
+
+
+def test_few_categories_are_the_same_in_rows_of_different_people(check, tmp_path):
+    """A column that tells rows apart is not passed over where the others do not."""
+    random = np.random.default_rng(0)
+
+    def table(rows):
+        return pd.DataFrame(
+            {"time": random.random(rows), "sex": random.integers(0, 2, rows), "y": random.integers(0, 2, rows)}
+        )
+
+    table(400).to_csv(tmp_path / "reference.csv", index=False)
+    report = check(table(300), "--reference", tmp_path / "reference.csv")[1]
+    assert (value(report, "duplicate_fraction"), value(report, "overlap_fraction", "with=reference")) == (0, 0)
+
+
+def test_a_small_reference_tells_nothing_of_columns(check, tmp_path):
+    measured(99, 1).to_csv(tmp_path / "reference.csv", index=False)
+    mixed = measured(99, 1).assign(d=0.0)
+    assert value(check(mixed, "--reference", tmp_path / "reference.csv")[1], "overlap_fraction", "with=reference") == 0
+    assert (
+        value(
+            check(measured(99, 1), "--reference", tmp_path / "reference.csv")[1], "overlap_fraction", "with=reference"
+        )
+        == 1
+    )
+
+
+def test_equal_cells_are_equal_however_they_are_stored(check, tmp_path):
+    """Text or number, CSV or Parquet, single or double precision, and the order of columns."""
+    table = measured(200, 1).assign(whole=range(200), gap=[None, 1.0] * 100, flag=[True, False] * 100, big=2**60 + 5)
+    table.to_csv(tmp_path / "reference.csv", index=False)
+    stored = table.astype({"a": "float32", "whole": float})
+    stored["gap"] = stored["gap"].map(lambda cell: None if pd.isna(cell) else " 1")
+    stored["flag"] = stored["flag"].map(str)
+    stored["big"] = stored["big"].map(str)
+    stored[sorted(stored.columns, reverse=True)].to_parquet(tmp_path / "data.parquet")
+    arguments = (tmp_path / "data.parquet", "--reference", tmp_path / "reference.csv")
+    report = check(*arguments, suite=[ANY])[1]
+    assert value(report, "overlap_fraction", "with=reference") == 1
+    stored["big"] = str(2**60 + 6)
+    stored.to_parquet(tmp_path / "data.parquet")
+    report = check(*arguments, suite=[ANY])[1]
+    assert value(report, "overlap_fraction", "with=reference") == 0
+
+
+def test_noise_too_small_to_matter_hides_no_row(check, tmp_path):
+    table = measured(200, 1)
+    table.to_csv(tmp_path / "reference.csv", index=False)
+    noisy = table.assign(**{name: table[name] * (1 + 1e-10) for name in "abcd"})
+    report = check(noisy, "--reference", tmp_path / "reference.csv")[1]
+    assert value(report, "overlap_fraction", "with=reference") > 0.95
+
+
+def test_cells_that_are_lists(check, tmp_path):
+    frame = pd.DataFrame({"a": [[1, 2], [1, 2], [3], None], "b": [1, 1, 1, 1]})
+    frame.to_parquet(tmp_path / "data.parquet")
+    code, report = check(tmp_path / "data.parquet", suite=[expect("expect_column_values_to_not_be_null", column="b")])
+    assert (code, value(report, "duplicate_fraction")) == (0, 0.25)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="../shared/data is not here")
+def test_the_halves_of_adult_have_few_rows_in_common(check, tmp_path):
+    import gzip
+
+    header = "age,work,weight,school,years,married,job,relation,race,sex,gain,loss,hours,country,income\n"
+    for half in ("train", "test"):
+        text = gzip.decompress((SHARED / f"adult-{half}.csv.gz").read_bytes()).decode()
+        (tmp_path / f"{half}.csv").write_text(header + text.replace(", ", ",").replace("K.\n", "K\n"))
+    report = check(tmp_path / "test.csv", "--reference", tmp_path / "train.csv", suite=[BETWEEN])[1]
+    assert value(report, "overlap_fraction", "with=reference") == pytest.approx(23 / 16281)
+    assert value(report, "duplicate_fraction") == pytest.approx(5 / 16281)

@@ -38,7 +38,7 @@ def test_canonical_holds_no_floats() -> None:
 
 @pytest.mark.parametrize(
     ("value", "written"),
-    [(0.1 + 0.2, "0.300000"), (-0.0, "0.000000"), (-1e-9, "0.000000"), (1, 1), (True, True), (1e6, "1000000.000000")],
+    [(0.1 + 0.2, "0.300000"), (-0.0, "0.000000"), (-1e-9, "0.000000"), (1e6, "1000000.000000")],
 )
 def test_floats_become_strings_of_six_decimals(value: float, written: object) -> None:
     assert fixed(value) == written
@@ -46,7 +46,7 @@ def test_floats_become_strings_of_six_decimals(value: float, written: object) ->
 
 def test_not_a_number_is_refused() -> None:
     with pytest.raises(WardeinError):
-        fixed([float("nan")])
+        fixed(float("nan"))
 
 
 @pytest.mark.parametrize(

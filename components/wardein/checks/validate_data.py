@@ -48,7 +48,7 @@ def validate_data(
     Rows that the table holds twice make a small test set look large, and rows that the model was trained on make it
     look good. So the share of repeated rows is measured, and with a reference the share of rows that it holds as well.
     A reference of 100 rows or more also tells which columns are hardly ever the same in two rows (identifiers, times):
-    rows that differ in one of those, but in nothing else, count as the same. Thresholds on both are the policy's.
+    rows that differ in some of those, but in no other column, count as the same. Thresholds are the policy's.
 
     Args:
         data: The table to validate: CSV (UTF-8, with a header) or Parquet.

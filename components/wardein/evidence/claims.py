@@ -21,7 +21,6 @@ class Claim:
     """One envelope, what its payload says, and whether that can be believed.
 
     Attributes:
-        line: The envelope as a line of a claims file; its sha256 is the claim's digest.
         content: The sha256 of the signed payload, which stays the same when the same thing is signed once more.
         statement: The parsed payload; None if it cannot be read.
         signer: The trusted key with the right role that signed it; None if there is none.
@@ -30,13 +29,18 @@ class Claim:
     """
 
     where: str
-    line: bytes = b""
+    envelope: Envelope | None = None
     content: str = ""
     statement: Statement | None = None
     report: Report | None = None
     signer: TrustedKey | None = None
     signers: tuple[TrustedKey, ...] = ()
     error: str = ""
+
+    @property
+    def line(self) -> bytes:
+        """The envelope as a line of a claims file."""
+        return self.envelope.to_line() if self.envelope else b""
 
     @property
     def digest(self) -> str:
@@ -74,12 +78,11 @@ def _read_file(path: Path, trust: TrustRoot) -> Iterator[Claim]:
 
 
 def _believe(where: str, envelope: Envelope, trust: TrustRoot) -> Claim:
-    line = envelope.to_line()
     try:
         statement = read(envelope.payload)
     except WardeinError as error:
-        return Claim(where, line, error=str(error))
-    claim = Claim(where, line, hashlib.sha256(envelope.payload).hexdigest(), statement)
+        return Claim(where, envelope, error=str(error))
+    claim = Claim(where, envelope, hashlib.sha256(envelope.payload).hexdigest(), statement)
     try:
         signers = trust.signers_of(envelope)
         signer = with_role(signers, *_roles(statement.predicate_type, claim.check))

@@ -127,6 +127,10 @@ def cause_of(scheme: str, error: Exception) -> str:
         name = code if re.fullmatch(r"[A-Za-z.]{1,60}", code) else name
     if scheme == "hsm" and isinstance(error, ValueError):
         return str(error)  # securesystemslib's own words for what it did not find; at most the token's label is in them
+    if scheme == "gnupg" and isinstance(error, ValueError):
+        return "GnuPG signs with another subkey of the same owner; give the fingerprint of that one"
     if scheme == "gnupg" and isinstance(error, OSError):
-        return "; ".join(re.findall(r"gpg: (.{1,120})", str(error))[:2]) or name  # GnuPG never prints a passphrase
+        return (
+            "; ".join(dict.fromkeys(re.findall(r"gpg: (.{1,120})", str(error)))) or name
+        )  # GnuPG never prints a passphrase
     return f"{_MEANINGS[name]} ({name})" if name in _MEANINGS else name

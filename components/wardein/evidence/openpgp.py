@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,14 @@ EXPIRES = "expires"
 LIST_SECONDS = 10
 BINARY = (4, 0)  # a version 4 signature of a binary document
 SHA256 = 8
-_ALGORITHMS = {"rsa": 1, "dsa": 17, "eddsa": 22}  # RFC 4880, 9.1; EdDSA by its successor
+# By OpenPGP's number (RFC 4880, 9.1; EdDSA by its successor), the kind of key and what its numbers are called.
+_KINDS = {
+    "1": ("rsa", "pgp+rsa-pkcsv1.5", ("n", "e")),
+    "17": ("dsa", "pgp+dsa-fips-180-2", ("p", "q", "g", "y")),
+    "22": ("eddsa", "pgp+eddsa-ed25519", ("curve", "q")),
+}
+_ALGORITHMS = {keytype: int(number) for number, (keytype, _, _) in _KINDS.items()}
+_ED25519 = "092b06010401da470f01"  # the curve's object identifier, after its length
 _UNUSABLE = {"d": "disabled", "e": "expired", "i": "invalid", "n": "not valid", "r": "revoked"}
 
 
@@ -75,18 +83,33 @@ def check(key: GPGKey) -> None:
 def public_key(fingerprint: str) -> GPGKey:
     """The public half of a signing key in the keyring, with the end of its validity.
 
+    GnuPG is asked, which verifies what binds a subkey to its primary key, rather than the keyring's packets parsed.
+
     Args:
         fingerprint: All 40 hex digits, of the key or subkey that signs.
 
     Raises:
-        UsageError: If the keyring does not have it, or it is expired, revoked, disabled or invalid.
+        UsageError: If the keyring does not have it, it cannot sign, or it is expired, revoked, disabled or invalid.
     """
-    from securesystemslib.signer import GPGSigner
+    from securesystemslib.signer import GPGKey
 
-    expires = _end_of_validity(fingerprint.lower())
-    _, key = GPGSigner.import_(fingerprint.lower())
-    key.keyval[EXPIRES] = expires
-    return key
+    found = _listing(fingerprint.lower())
+    listed = next((key for key in found if key.fingerprint == fingerprint.lower()), None)
+    if listed is None:
+        raise _refused("is not in the keyring", fingerprint)
+    if listed.fields[1] in _UNUSABLE:
+        raise _refused(f"is {_UNUSABLE[listed.fields[1]]}", fingerprint)
+    if "s" not in listed.fields[11]:
+        raise _refused("is not for signing", fingerprint)
+    if listed.fields[3] not in _KINDS or (listed.fields[3] == "22" and listed.numbers[0] != _ED25519):
+        raise _refused("is of a kind that cannot sign evidence; Ed25519, RSA and DSA can", fingerprint)
+    keytype, scheme, names = _KINDS[listed.fields[3]]
+    numbers = dict(zip(names, listed.numbers, strict=True))
+    if keytype == "eddsa":
+        numbers = {"q": numbers["q"].removeprefix("40")}  # what says that a point follows
+    ends = [int(key.fields[6]) for key in (found[0], listed) if key.fields[6]]  # the primary key's as well
+    keyval = {"private": "", "public": numbers, EXPIRES: min(ends, default=0)}
+    return GPGKey(listed.fingerprint, keytype, scheme, keyval)
 
 
 def _check_valid(key: GPGKey) -> None:
@@ -105,33 +128,36 @@ def _end(key: GPGKey) -> int:
     return end
 
 
-def _end_of_validity(fingerprint: str) -> int:
-    """When the key, or the primary key above it, expires first; 0 for never."""
-    ends, primary = [], 0
-    record: list[str] = []
-    for line in _listing(fingerprint):
-        fields = line.split(":")
-        if fields[0] in ("pub", "sub"):
-            record = fields
-            primary = int(fields[6] or 0) if fields[0] == "pub" else primary
-        elif fields[0] == "fpr" and fields[9].lower() == fingerprint:
-            if record[1] in _UNUSABLE:
-                mend = "sign with a valid key, and list that in the trust root"
-                raise UsageError(f"is {_UNUSABLE[record[1]]}", where=f"key gnupg:{fingerprint}", mend=mend)
-            ends = [end for end in (int(record[6] or 0), primary) if end]
-    return min(ends, default=0)
+@dataclass
+class _Listed:
+    """A key or subkey as GnuPG lists it: the fields of its first line, its fingerprint and its numbers in hex."""
+
+    fields: list[str]
+    fingerprint: str = ""
+    numbers: list[str] = field(default_factory=list)
 
 
-def _listing(fingerprint: str) -> list[str]:
-    """What GnuPG says of a key, in the form that it keeps stable for programs."""
+def _listing(fingerprint: str) -> list[_Listed]:
+    """A primary key and its subkeys, in the form that GnuPG keeps stable for programs."""
     program = shlex.split(os.environ.get("GNUPG") or "gpg")  # the variable is securesystemslib's
-    command = [*program, "--batch", "--no-tty", "--with-colons", "--list-keys", fingerprint]
+    command = [*program, "--batch", "--no-tty", "--with-colons", "--with-key-data", "--list-keys", fingerprint]
     try:
         ended = subprocess.run(command, capture_output=True, timeout=LIST_SECONDS, check=False)
     except FileNotFoundError:
         mend = "install GnuPG (Debian: apt-get install gnupg), or name the program in GNUPG"
         raise UsageError("needs the program 'gpg', which is not installed", where="key gnupg:…", mend=mend) from None
-    if ended.returncode != 0:
-        mend = "give the 40 digits of `gpg --list-keys --with-subkey-fingerprint`; GNUPGHOME says which keyring"
-        raise UsageError("is not in the keyring", where=f"key gnupg:{fingerprint}", mend=mend)
-    return ended.stdout.decode(errors="replace").splitlines()
+    found: list[_Listed] = []
+    for line in ended.stdout.decode(errors="replace").splitlines():
+        fields = line.split(":")
+        if fields[0] in ("pub", "sub"):
+            found.append(_Listed(fields))
+        elif fields[0] == "fpr" and found:
+            found[-1].fingerprint = fields[9].lower()
+        elif fields[0] == "pkd" and found:
+            found[-1].numbers.append(fields[3].lower())
+    return found
+
+
+def _refused(what: str, fingerprint: str) -> UsageError:
+    mend = "give a valid signing key's 40 digits (gpg --list-keys --with-subkey-fingerprint; GNUPGHOME says whose)"
+    return UsageError(what, where=f"key gnupg:{fingerprint}", mend=mend)

@@ -87,8 +87,8 @@ def public_key_at(uri: str) -> Key:
 def _signers() -> Any:
     from securesystemslib import signer
 
-    # What the library logs goes to stderr when nobody listens; its errors reach the reader in one line, by _ask.
-    logging.getLogger("securesystemslib").addHandler(logging.NullHandler())
+    # The library prints errors that it raises as well, in the services' own words; they reach the reader by _ask.
+    logging.getLogger("securesystemslib").setLevel(logging.CRITICAL)
     return signer
 
 

@@ -92,7 +92,7 @@ def _parameters(name: str, before: CheckPolicy, after: CheckPolicy) -> Iterator[
 
 
 def _inputs(name: str, before: CheckPolicy, after: CheckPolicy) -> Iterator[Change]:
-    """An artifact of a list has to be there and be one of it; an empty list allows none; without one, all is allowed."""
+    """A list: one of it has to be there; an empty list: none may be; no list: anything, or nothing."""
     for key in dict.fromkeys([*before.inputs, *after.inputs]):
         was, now = before.inputs.get(key), after.inputs.get(key)
         if was == now or (was and now and set(was) == set(now)):

@@ -46,32 +46,32 @@ def load(folder: Path, environment: str = "", tier: str = "") -> Policy:
         WardeinError: If the file is missing, is not YAML, has a duplicate or unknown key, or a value of the wrong type,
             if a higher tier is anywhere looser than a lower one, or the policy knows environments but not this one.
     """
-    data = _read(folder)
-    environments = _environments(data)
+    policies = load_all(folder)
+    environments = tuple(dict.fromkeys(place for place, _ in policies if place))
     if environment and environments and environment not in environments:
         known = ", ".join(environments)
         raise WardeinError(f"says nothing of the environment {environment!r}", where=FILE, mend=f"it knows: {known}")
-    digest = digest_of(folder)
-    # Every combination is read, so that a defect is found on the first day and not when it is needed.
-    resolved = {(place, t): _resolve(data, digest, place, t) for place in ("", *environments) for t in TIERS}
-    for place in ("", *environments):
+    wanted = choice(tier or policies["", "standard"].default_tier, TIERS, "the tier")
+    return replace(policies[environment if environments else "", wanted], environment=environment)
+
+
+def load_all(folder: Path) -> Mapping[tuple[str, Tier], Policy]:
+    """Read the policy of a folder, and resolve it for every environment that it names, and none, and every tier.
+
+    Raises:
+        WardeinError: As :func:`load`. Every combination is read, so that a defect is found on the first day and not
+            when it is needed.
+    """
+    data = _read(folder)
+    digest, environments = digest_of(folder), ("", *_environments(data))
+    policies = {(place, tier): _resolve(data, digest, place, tier) for place in environments for tier in TIERS}
+    for place in environments:
         for lower, higher in zip(TIERS, TIERS[1:], strict=False):
-            for change in changes(resolved[place, lower], resolved[place, higher]):
+            for change in changes(policies[place, lower], policies[place, higher]):
                 if change.direction != "tighter":
                     where = f"{FILE}: tiers.{higher}" + (f" in {place}" if place else "")
                     raise WardeinError(f"is not tighter than {lower}: {change.text}", where=where)
-    wanted = choice(tier or resolved["", "standard"].default_tier, TIERS, "the tier")
-    policy = resolved[environment if environment in environments else "", wanted]
-    return replace(policy, environment=environment)
-
-
-def environments_of(folder: Path) -> tuple[str, ...]:
-    """The environments that a policy names.
-
-    Raises:
-        WardeinError: If it cannot be read.
-    """
-    return _environments(_read(folder))
+    return policies
 
 
 def _read(folder: Path) -> Mapping[str, Any]:
@@ -190,7 +190,7 @@ def _check(check: str, value: Any, general: Mapping[str, Any]) -> CheckPolicy:
     )
     return CheckPolicy(
         required=required,
-        criteria=tuple(_criterion(item, f"{where}.criteria[{i}]") for i, item in enumerate(listed)),
+        criteria=tuple(criterion(item, f"{where}.criteria[{i}]") for i, item in enumerate(listed)),
         fail_severity=Severity(severity) if severity else None,
         max_age_hours=number(data.get("max_age_hours", 24), f"{where}.max_age_hours", MOST_HOURS),
         database_max_age_days=None
@@ -253,7 +253,12 @@ def _condition(value: Any, where: str) -> str:
     return value
 
 
-def _criterion(value: Any, where: str) -> Criterion:
+def criterion(value: Any, where: str) -> Criterion:
+    """A threshold, as a policy writes it.
+
+    Raises:
+        WardeinError: If it is none.
+    """
     data = members(value, where, {"metric", "slice", "at_least", "at_most", "bound", "min_n"})
     if ("at_least" in data) == ("at_most" in data):
         raise WardeinError("needs exactly one of at_least and at_most", where=where)

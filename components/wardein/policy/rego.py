@@ -115,10 +115,15 @@ def _by_regopy(rules: Rules, document: str) -> Any:
 
 
 def _failed(ended: run.Ended, rules: Rules) -> WardeinError:
-    at = re.search(r"-- rules\.rego:(\d+):", ended.stdout[:10_000].decode("utf-8", "replace"))
+    printed = ended.stdout[:10_000].decode("utf-8", "replace")
+    syntax = re.search(r"^(.+)\n-- rules\.rego:(\d+):", printed, re.MULTILINE)
+    if syntax:
+        where = rules.place(int(syntax[2]))
+        return WardeinError(f"regopy refuses the rules: {syntax[1][:300]}", where=where, mend="docs/rego.md may help")
     words = ended.stderr.strip().splitlines()[-1:] or [f"regopy ended with code {ended.code}"]
-    where = rules.place(int(at[1])) if at else "the rules"
-    return WardeinError(words[0][:300], where=where, mend="try them in the engine that runs them, see docs/rego.md")
+    return WardeinError(
+        words[0][:300], where="the rules", mend="try them in the engine that runs them, see docs/rego.md"
+    )
 
 
 def _against(answer: Any) -> list[str]:

@@ -29,13 +29,32 @@ OPERATORS = frozenset(
     {"assign", "eq", "equal", "neq", "lt", "lte", "gt", "gte", "and", "or", "plus", "minus", "mul", "div", "rem"}
     | {"internal"}
 )
-IN_BODIES = frozenset({"every", "false", "in", "not", "null", "some", "true"})
-KEYWORDS = IN_BODIES | {"as", "contains", "data", "default", "else", "if", "import", "input", "package", "with"}
+IN_BODIES = frozenset({"false", "in", "not", "null", "some", "true"})
+KEYWORDS = IN_BODIES | {
+    "as",
+    "contains",
+    "data",
+    "default",
+    "else",
+    "every",
+    "if",
+    "import",
+    "input",
+    "package",
+    "with",
+}
 MEMBERS = all_members()
 NULLABLE = frozenset({"ci_low", "ci_high", "database_age_days"})
 _RESERVED = KEYWORDS | OPERATORS | {name.split(".")[0] for name in BUILTINS} | {"set", "_"}
 _OPEN, _CLOSE = frozenset("{[("), frozenset("}])")
 _ORDERING = frozenset({"<", "<=", ">", ">=", "max", "min"})
+# What may be negated, in the letters of _kind: a reference, also compared with a value; a call with values; values.
+_NEGATED = re.compile(
+    r"[vrn](\.n|\[[vs]\])*(==[vs])?"
+    r"|n(\.n)*\([vs](,[vs])*\)"
+    r"|[vs]i([vr]|\{s(,s)*\}|\[s(,s)*\])"
+    r"|[vs](==|=)[vs]"
+)
 _PORTABLE = "docs/rego.md has the portable profile"
 
 
@@ -137,14 +156,16 @@ class _Scope:
         pending: Those whose declaration has not ended: nobody may use them in what they are taken from.
         awaits: Whether its head, which comes before the declarations, is being read.
         awaited: The variables that the head uses.
-        every: The variables of an ``every`` whose body this is; all of them have to be used.
+        body: Whether it is a rule's body.
+        statements: Whether expressions stand in it: it is a rule's body, or a comprehension.
     """
 
     names: set[str] = field(default_factory=set)
     pending: set[str] = field(default_factory=set)
     awaits: bool = False
     awaited: list[Token] = field(default_factory=list)
-    every: set[str] = field(default_factory=set)
+    body: bool = False
+    statements: bool = False
 
 
 class _Body:
@@ -155,8 +176,6 @@ class _Body:
         self._all = head.rest
         self._tokens = [Token("line", "\n", head.line, 0), *head.rest, Token("line", "\n", head.line, 0)]
         self._scopes = [_Scope(set(head.arguments), awaits=any(token.text == "if" for token in head.rest))]
-        self._quantified: set[str] = set()
-        self._used: set[str] = set()
         self._rules_used: set[str] = set()
 
     def check(self) -> set[str]:
@@ -196,11 +215,11 @@ class _Body:
         return 1
 
     def _name(self, at: int, token: Token) -> int:
-        if token.text in ("some", "every"):
+        if token.text == "some":
             return self._declaration(at, token)
         if token.text == "input":
             return 1 + self._path(at + 1, members(Document))
-        if token.text in IN_BODIES | {"if", "_"}:
+        if token.text in IN_BODIES | {"every", "if", "_"}:
             self._word(at, token)
             return 1
         end = at + 1
@@ -216,12 +235,19 @@ class _Body:
         return 1 + self._path(at + 1, None)
 
     def _word(self, at: int, token: Token) -> None:
+        if token.text == "every":
+            mend = "count the exceptions: count([x | some x in xs; …]) == 0"
+            raise self._refused(token, "'every' differs between engines", mend)
+        if token.text == "not":
+            self._check_negated(at)
         if token.text == "if":
             if len(self._scopes) > 1 or not self._scopes[0].awaits:
                 raise self._refused(token, "a second 'if'", "a rule has one head and one body; write two rules")
             self._scopes[0].awaits = False
         if token.text == "_" and (self._text(at - 1), self._text(at + 1)) != ("[", "]"):
             raise self._refused(token, "'_' stands outside of [_]", "name the variable")
+        if token.text == "_" and not (len(self._scopes) == 2 or self._scopes[-2].statements):
+            raise self._refused(token, "[_] inside of a term is not portable", "write before: some x in xs")
 
     def _path(self, at: int, known: Mapping[str, object] | None) -> int:
         """Check the members that follow: a misspelt one would be undefined, and a deny rule would be silent."""
@@ -265,26 +291,22 @@ class _Body:
             raise self._refused(text, "sprintf has not as many values as places", "give one value for each %s and %v")
 
     def _declaration(self, at: int, token: Token) -> int:
-        """``some x in``, ``some k, v in`` and the same with ``every``."""
+        """``some x in`` and ``some k, v in``."""
         end = at + 1
         while self._text(end) != "in" and self._tokens[end].kind != "line":
             end += 1
         names = self._tokens[at + 1 : end]
         plain = [name for index, name in enumerate(names) if _is_free(name) == (index % 2 == 0)]
         if self._text(end) != "in" or len(names) not in (1, 3) or len(plain) < len(names):
-            raise self._refused(token, f"{token.text!r} is not followed by plain names and 'in'",
-                                f"write: {token.text} x in xs")  # fmt: skip
-        if len(names) == 3 and len(self._scopes) > 1 and not self._is_body(self._scopes[-1]):
+            raise self._refused(token, "'some' is not followed by plain names and 'in'", "write: some x in xs")
+        if len(names) == 3 and len(self._scopes) > 1 and not self._scopes[-1].body:
             raise self._refused(token, "two names in a comprehension are not portable", "iterate in a rule's body")
         for name in names[::2]:
             self._declare(name)
-        if token.text == "every":
-            self._quantified = set(self._scopes[-1].pending)
-            self._scopes[-1].pending = set()
         return end - at + 1
 
     def _declare(self, token: Token) -> None:
-        taken = set().union(*(scope.names | scope.pending for scope in self._scopes)) | self._quantified
+        taken = set().union(*(scope.names | scope.pending for scope in self._scopes))
         if token.text in _RESERVED or token.text in self._rules or token.text in taken:
             raise self._refused(token, f"{token.text!r} is taken already", "choose another name")
         self._scopes[-1].pending.add(token.text)
@@ -295,7 +317,6 @@ class _Body:
 
     def _use(self, token: Token) -> None:
         name = token.text
-        self._used.add(name)
         if name in self._rules and self._rules[name].kind != "function":
             self._rules_used.add(name)
         elif name in _RESERVED or name in self._rules:
@@ -307,24 +328,16 @@ class _Body:
             waiting[-1].awaited.append(token)
 
     def _open(self, at: int) -> None:
-        """A bracket opens: a rule's body, the body of an every, or a term with names of its own."""
-        if self._text(at) == "{" and self._quantified and self._ends_operand(at - 1):
-            self._scopes.append(_Scope(set(self._quantified), every=set(self._quantified)))
-            self._used -= self._quantified
-            self._quantified = set()
-        elif self._text(at) == "{" and self._ends_operand(at - 1):
+        """A bracket opens: a rule's body, or a term with names of its own."""
+        if self._text(at) == "{" and self._ends_operand(at - 1):
             raise self._refused(self._tokens[at], "a body without 'if'", "write 'if' before it, as in Rego v1")
-        elif self._text(at) == "{" and self._text(at - 1) == "if":
-            self._scopes.append(_Scope(self._scopes[-1].names))
+        if self._text(at) == "{" and self._text(at - 1) == "if":
+            self._scopes.append(_Scope(self._scopes[-1].names, body=True, statements=True))
         else:
-            self._scopes.append(_Scope(awaits=self._has_bar(at)))
-
-    def _is_body(self, scope: _Scope) -> bool:
-        return scope.names is self._scopes[0].names or bool(scope.every)
+            comprehends = self._has_bar(at)
+            self._scopes.append(_Scope(awaits=comprehends, statements=comprehends))
 
     def _close(self, scope: _Scope) -> None:
-        if not scope.every <= self._used:
-            raise self._refused(self._tokens[1], "a variable of 'every' is not used", "use it, or write 'some'")
         for token in scope.awaited:
             if token.text in scope.names:
                 continue
@@ -358,6 +371,35 @@ class _Body:
             if depth == 0:
                 break
         return found
+
+    def _check_negated(self, at: int) -> None:
+        """OPA works out what a negated expression is about before it negates, and is then undefined; regopy negates."""
+        kinds = ""
+        for index in range(at + 1, len(self._tokens)):
+            token = self._tokens[index]
+            if token.kind == "line" or token.text == ";" or (token.text in _CLOSE and self._leaves(at, index)):
+                break
+            kinds += self._kind(index, token)
+        if not _NEGATED.fullmatch(kinds):
+            mend = "negate a reference, or give what is computed a name before: x := …, then not x in xs"
+            raise self._refused(self._tokens[at], "'not' stands before what engines negate differently", mend)
+
+    def _leaves(self, start: int, end: int) -> bool:
+        """Whether the closing bracket is that of a bracket that was open at the start."""
+        texts = [token.text for token in self._tokens[start:end]]
+        return sum(text in _OPEN for text in texts) == sum(text in _CLOSE for text in texts)
+
+    def _kind(self, index: int, token: Token) -> str:
+        """A letter: variable, scalar, set of rules, name of anything else, or the sign itself."""
+        if token.kind in ("string", "number") or token.text in ("true", "false", "null"):
+            return "s"
+        if token.kind == "sign":
+            return "=" if token.text in ("!=", "<", "<=", ">", ">=") else token.text
+        if token.text == "in":
+            return "i"
+        if self._text(index - 1) != "." and any(token.text in scope.names for scope in self._scopes):
+            return "v"
+        return "r" if token.text in self._rules and self._rules[token.text].kind == "set" else "n"
 
     def _check_guards(self) -> None:
         """Engines order null and numbers differently: what may be null is asked for being a number first."""

@@ -9,7 +9,8 @@ column does in the reference decides what it is:
 * *plain* columns are all others.
 
 Two rows are the same if they agree in every column; in all plain columns, if these tell 99 of 100 rows of the reference
-apart; or in all plain columns and two telling ones. The bar of 99 in 100 keeps few the rows that agree by chance.
+apart; or in all plain columns and half of the telling ones (two at least). The bar of 99 in 100 keeps few the rows that
+agree by chance, and that of one half those whose two identifiers count on together.
 
 Cells are compared by 64-bit hashes of what they would be in CSV: by chance, one row in two tables of a million rows is
 taken for another once in ten million times.
@@ -66,8 +67,8 @@ def row_shares(table: pd.DataFrame, reference: pd.DataFrame | None) -> tuple[flo
         if _agreement(rows.plain) > 3 * _agreement(known.plain, unseen=3):
             repeated |= _is_repeated(rows.plain)
     elif len(reference) >= LEAST_ROWS:
-        common |= _agree_twice(rows, known)
-        repeated |= _agree_twice(rows, rows)
+        common |= _agree_mostly(rows, known)
+        repeated |= _agree_mostly(rows, rows)
     return float(repeated.mean()), float(common.mean())
 
 
@@ -175,8 +176,8 @@ def _agreement(hashes: np.ndarray, unseen: int = 0) -> float:
     return float(((counts * (counts - 1) / 2).sum() + unseen) / pairs) if pairs else 0.0
 
 
-def _agree_twice(rows: _Rows, known: _Rows) -> np.ndarray:
-    """Which rows agree in all plain columns and two telling ones with one and the same row (an earlier one)."""
+def _agree_mostly(rows: _Rows, known: _Rows) -> np.ndarray:
+    """Which rows agree with one (earlier) row in all plain columns and half of the telling ones."""
     import numpy as np
 
     pairs = []
@@ -190,5 +191,5 @@ def _agree_twice(rows: _Rows, known: _Rows) -> np.ndarray:
         pairs.append(own[fits] * len(known.plain) + other[fits])
     found, times = np.unique(np.concatenate(pairs), return_counts=True) if pairs else (np.array([], int), np.array([]))
     agree = np.zeros(len(rows.plain), bool)
-    agree[found[times >= 2] // len(known.plain)] = True
+    agree[found[times >= max(2, len(pairs) / 2)] // len(known.plain)] = True
     return agree

@@ -52,7 +52,8 @@ deny contains message if {
 	some check in input.checks
 	some metric in check.metrics
 	metric.name in {"accuracy", "robust_accuracy"}
-	not is_number(metric.ci_low)
+	low := metric.ci_low
+	not is_number(low)
 	message := sprintf("%s: %s has no confidence interval", [check.check, metric.name])
 }
 
