@@ -137,7 +137,7 @@ def from_file(read: Callable[[Path], Any], name: str = "file") -> Callable[[Path
 
 
 def predicate() -> dict[str, Any]:
-    return json.loads((Path(__file__).parents[1] / "corpus" / "0.1.0-evaluate-fairness.json").read_text())
+    return json.loads((Path(__file__).parents[1] / "corpus" / "0.1.0-evaluate-fairness.json").read_text())["predicate"]
 
 
 def waiver() -> dict[str, Any]:
