@@ -33,11 +33,12 @@ DOCUMENT: dict[str, Any] = {
     "approvals": [],
 }
 HUNDRED = f"numbers := {list(range(100))}\n"
+FIVE = "count({a, b, c, d, e})"
 LOOP = "\n\tsome a in numbers\n\tsome b in numbers\n\tsome c in numbers\n\tsome d in numbers\n\tsome e in numbers\n"
 
 # Rules that the linter has nothing against, or would have nothing against if it had a hole: the engine's door.
 HOSTILE = {
-    "never ends": (HUNDRED + YES + f'deny contains "x" if {{{LOOP}\tcount({{a, b, c, d, e}}) == 9\n}}\n', "did not finish within"),
+    "never ends": (HUNDRED + YES + f'deny contains "x" if {{{LOOP}\t{FIVE} == 9\n}}\n', "did not finish within"),
     "allow is text": ('allow := "true"\n' + NO_REASON, 'allow is "true", not true'),
     "allow is 1": ("allow := 1\n" + NO_REASON, "allow is 1, not true"),
     "allow is a list": ("allow := [true]\n" + NO_REASON, "allow is [true], not true"),

@@ -251,6 +251,21 @@ def test_a_lock_that_is_never_given_up(log: AuditLog, monkeypatch: pytest.Monkey
     log.append({"n": "5"})
 
 
+def test_a_log_that_is_replaced_again_and_again(log: AuditLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(journal.Held, "is_current", lambda self: False)
+    with pytest.raises(Tampered, match="was replaced again and again"):
+        log.append({"n": "5"})
+
+
+def test_a_log_that_is_full(log: AuditLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = log.path.read_bytes()
+    monkeypatch.setattr(journal, "MAX_BYTES", len(before) + 50)
+    with pytest.raises(WardeinError, match="would grow beyond"):
+        log.append({"n": "5"})
+    assert log.path.read_bytes() == before
+
+
 def test_a_folder_that_does_not_exist(tmp_path: Path) -> None:
     with pytest.raises(WardeinError, match="No such file"):
         AuditLog(tmp_path / "no" / "audit.jsonl").append({"n": "1"})

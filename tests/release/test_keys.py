@@ -630,6 +630,9 @@ def test_a_gnupg_key_of_other_numbers_verifies_nothing(numbers, gnupg, house, mo
     assert not line.verified_by(key)
     with pytest.raises(WardeinError, match="its numbers are not a eddsa key"):
         openpgp.check(key)
+    del key.keyval["expires"]
+    with pytest.raises(WardeinError, match="does not say when it expires"):
+        openpgp.check(key)
 
 
 @pytest.mark.parametrize("headers", ["", "zz", "0", "04" * 5000, "04 00 16 08 00 00", "AB" * 6, 7, None, ["04"]])

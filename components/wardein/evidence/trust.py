@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from wardein.errors import WardeinError, missing_extra
+from wardein.evidence import openpgp
 from wardein.evidence.envelope import PAYLOAD_TYPE, Envelope
 from wardein.jsontext import strict_loads
 
@@ -183,18 +184,19 @@ def _name(value: Any) -> str:
 
 def _can_verify(trusted: TrustedKey, where: str) -> None:
     """A key whose material is not of the kind and scheme that it claims would fail later, as if evidence were bad."""
-    from securesystemslib.exceptions import UnverifiedSignatureError
+    from securesystemslib.exceptions import UnverifiedSignatureError, VerificationError
     from securesystemslib.signer import GPGKey, Signature
 
-    if isinstance(trusted.key, GPGKey):
-        return  # its signatures have a form of their own, and GnuPG itself looks at the material
     try:
-        trusted.key.verify_signature(Signature(trusted.key.keyid, "00"), b"")
-    except UnverifiedSignatureError:
-        return
-    except Exception as error:  # whatever the library says of material that it cannot use
+        if isinstance(trusted.key, GPGKey):
+            openpgp.check(trusted.key)
+        else:
+            trusted.key.verify_signature(Signature(trusted.key.keyid, "00"), b"")
+    except (VerificationError, WardeinError) as error:  # first: it is a kind of the next
         why = f"{trusted.key.keytype}/{trusted.key.scheme}: {error.__cause__ or error}"
         raise WardeinError(f"the key of {trusted.name} is not what it says it is ({why})", where=where) from None
+    except UnverifiedSignatureError:
+        return
 
 
 def _separate(root: TrustRoot, where: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from wardein.errors import WardeinError
 from wardein.policy.load import MOST_DAYS, MOST_HOURS, criterion
-from wardein.policy.policy import TIERS
+from wardein.policy.policy import TIERS, Tier
 from wardein.policy.reading import choice, items, members, name, number, read_yaml, text, whole
 from wardein.report import Criterion, Finding, Interval, Metric, Severity, Verdict
 from wardein.spec import CHECKS
@@ -69,7 +69,7 @@ class Case:
     name: str
     evidence: Mapping[str, Evidence]
     environment: str = ""
-    tier: str = ""
+    tier: Tier | None = None
     waivers: tuple[Waived, ...] = ()
     approvals: tuple[float, ...] = ()
     break_glass: float | None = None
@@ -124,7 +124,7 @@ def _case(value: Any, honest: Mapping[str, Any], where: str) -> Case:
         name=text(data.get("name"), f"{where}: name"),
         evidence={check: _evidence(entry, f"{where}: {check}") for check, entry in given.items()},
         environment=name(place, f"{where}: environment", "environment") if place != "" else "",
-        tier=choice(data["tier"], TIERS, f"{where}: tier") if "tier" in data else "",
+        tier=choice(data["tier"], TIERS, f"{where}: tier") if "tier" in data else None,
         waivers=tuple(_waived(item, f"{where}: waivers") for item in items(data.get("waivers", []), where)),
         approvals=tuple(
             number(item, f"{where}: approvals", MOST_HOURS) for item in items(data.get("approvals", []), where)

@@ -151,7 +151,7 @@ def _limit(name: str, was: float | None, now: float | None, shown: tuple[Any, An
     """An upper limit, of which None is the loosest."""
     if was != now:
         looser = now is None or (was is not None and now > was)
-        before, after = ("none" if value is None else str(value) for value in (shown or (was, now)))
+        before, after = ("none" if value is None else str(value).removesuffix(".0") for value in (shown or (was, now)))
         yield Change("looser" if looser else "tighter", f"{name}: {before} -> {after}")
 
 

@@ -197,7 +197,7 @@ class Journal:
     @contextmanager
     def _locked(self, flags: int, kind: int) -> Iterator[Held]:
         deadline = time.monotonic() + LOCK_SECONDS
-        while True:
+        while time.monotonic() < deadline:
             descriptor = _open(self.path, flags)
             try:
                 _lock(descriptor, kind, deadline, self.path)
@@ -209,6 +209,7 @@ class Journal:
                 raise _unreadable(self.path, error) from None
             finally:
                 os.close(descriptor)
+        raise Tampered(f"was replaced again and again for {LOCK_SECONDS:g} seconds", where=str(self.path))
 
 
 def _open(path: Path, flags: int) -> int:

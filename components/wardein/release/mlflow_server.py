@@ -7,7 +7,6 @@ is written in the registry by whoever made the version, and another address woul
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -52,8 +51,6 @@ def connect() -> Any:
         from mlflow import MlflowClient
     except ModuleNotFoundError as error:
         raise missing_extra(error.name or "mlflow", "mlflow") from None
-    for noisy in ("mlflow", "urllib3"):
-        logging.getLogger(noisy).setLevel(logging.CRITICAL)  # what they retry and why is said once, by ``asking``
     with asking("the client cannot be made"):
         return MlflowClient()
 
