@@ -341,3 +341,12 @@ def test_no_secret_of_the_key_reaches_the_evidence(house: House, tmp_path: Path,
     secret = (house.folder / "keys" / "check.pem").read_text().splitlines()[1]
     assert secret not in evidence.read_text() + page.read_text()
     assert str(house.folder) not in evidence.read_text() + page.read_text()
+
+
+def test_the_public_half_of_a_key_is_shown_as_a_trust_root_lists_it(house: House, wardein: Callable[..., Ran]) -> None:
+    ran = wardein("show", "--public-key", house.key("gate"))
+    assert ran.code == 0
+    shown, listed = json.loads(ran.out), json.loads(house.trust.read_text())["keys"]
+    assert {k: shown[k] for k in ("keyid", "keyval")} in [{k: key[k] for k in ("keyid", "keyval")} for key in listed]
+    assert "PRIVATE" not in ran.out
+    assert wardein("show").code == 2

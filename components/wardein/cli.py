@@ -273,3 +273,7 @@ def _shown(value: Any) -> str:
 
 def _escape(text: str) -> str:
     return text.replace("%", "%%")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

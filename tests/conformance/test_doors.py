@@ -20,6 +20,7 @@ HEAVY = [
     "jinja2",
     "kfp",
     "matplotlib",
+    "mlflow",
     "numpy",
     "pandas",
     "pyarrow",

@@ -68,6 +68,10 @@ def test_theirs_verifies_with_ours(artifact, house, tmp_path, wardein) -> None:
     assert verify(wardein, artifact, bundle, house).code == 0
 
 
+def differences(ran: Ran) -> list[tuple[str, str]]:
+    return [(f["ruleId"], f["location"]) for f in ran.report["findings"] if f["fails"]]
+
+
 def test_what_their_signer_ignored_counts_as_added(house, tmp_path, wardein) -> None:
     model = tmp_path / "model"
     (model / ".git").mkdir(parents=True)
@@ -78,7 +82,7 @@ def test_what_their_signer_ignored_counts_as_added(house, tmp_path, wardein) -> 
     assert oracle("sign", "key", model, "--signature", bundle, "--private_key", private).returncode == 0
     ran = verify(wardein, model, bundle, house)
     assert ran.code == 1
-    assert [(f["ruleId"], f["location"]) for f in ran.report["findings"]] == [("signature/added", ".git/hook")]
+    assert differences(ran) == [("signature/added", ".git/hook")]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +106,7 @@ def test_every_difference_is_named(change, expected, house, tmp_path, wardein) -
     change(model)
     ran = verify(wardein, model, bundle, house)
     assert ran.code == 1
-    assert [(f["ruleId"], f["location"]) for f in ran.report["findings"]] == expected
+    assert differences(ran) == expected
 
 
 def test_a_symbolic_link_in_the_artifact_is_refused(house, tmp_path, wardein) -> None:

@@ -14,10 +14,27 @@ from wardein.errors import WardeinError
 
 def run(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     """Show the file that the options name."""
-    parser.add_argument("file", type=Path, help="an evidence file, or a policy folder, whose digest is printed")
+    shown = parser.add_mutually_exclusive_group(required=True)
+    shown.add_argument(
+        "file", nargs="?", type=Path, help="an evidence file, or a policy folder, whose digest is printed"
+    )
+    shown.add_argument("--public-key", metavar="URI", help="the public half of a key, as an entry of trust.json")
     parser.add_argument("--trust", type=Path, help="also say whether a key of this trust root signed it")
     options = parser.parse_args(argv)
-    return show(options.file, options.trust)
+    return show_key(options.public_key) if options.public_key else show(options.file, options.trust)
+
+
+def show_key(uri: str) -> int:
+    """Print a key's entry for a trust root; its name, identity and roles are for people to fill in.
+
+    Raises:
+        WardeinError: If the key cannot be opened.
+    """
+    from wardein.evidence.keys import trust_entry
+
+    named = {"name": "a-name", "identity": "whose-it-is", "roles": ["check"]}
+    print(json.dumps({**named, **json.loads(trust_entry(uri))}, indent=2))
+    return 0
 
 
 def show(path: Path, trust_file: Path | None) -> int:

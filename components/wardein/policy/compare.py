@@ -136,9 +136,9 @@ def _implied(wanted: Criterion, given: Sequence[Criterion]) -> bool:
 def _stands_for(pattern: str, part: str) -> bool:
     """Whether every slice that ``part`` stands for is one that ``pattern`` stands for.
 
-    Only a ``*`` can match a character that stands nowhere in the pattern; so that character decides for all texts.
+    A ``*`` in ``part`` is matched by none but one in the pattern, which then matches whatever it stands for.
     """
-    return pattern == part or ("*" in pattern and fits(part.replace("*", "\0"), pattern))
+    return pattern == part or ("*" in pattern and fits(part, pattern))
 
 
 def _more_is(direction: Direction, name: str, was: float, now: float) -> Iterator[Change]:

@@ -24,6 +24,8 @@ from wardein.report import Coverage, Finding, Report, Severity, Verdict, conclud
 
 if TYPE_CHECKING:
     from wardein.evidence.summaries import Summary
+    from wardein.evidence.trust import TrustRoot as TrustedKeys
+    from wardein.release.registry import Destination
     from wardein.release.store import Store
     from wardein.release.terms import Release
     from wardein.release.verification import Decision
@@ -82,11 +84,15 @@ def promote(
     References:
         SLSA Verification Summary Attestation v1.
     """
+    from wardein.release.registry import Destination, check_reachable
     from wardein.release.store import Store
     from wardein.release.terms import release_of
     from wardein.release.verification import decide
     from wardein.tools.versions import packages
 
+    destination = Destination.parse(registry) if registry else None
+    if destination is not None:
+        check_reachable(destination)
     release = release_of(
         model, trust, policy, nonce, tier, image, data=data, reference=reference, suite=suite, database=database
     )
@@ -104,31 +110,36 @@ def promote(
     )
     if report.verdict is Verdict.PASS and decided is not None:
         evidence = b"".join(claim.line for claim in decision.claims)
-        _put(model, store, registry, auditor, evidence, _record(decided, decision, release), release)
+        record = _record(decided, decision, release) | ({"registry": destination.uri} if destination else {})
+        _put(model, store, destination, auditor, evidence, record, release.trust)
     return report
 
 
 def _put(
-    model: Path, store: Store, registry: str, auditor: str, evidence: bytes, record: dict[str, str], release: Release
+    model: Path,
+    store: Store,
+    destination: Destination | None,
+    auditor: str,
+    evidence: bytes,
+    record: dict[str, str],
+    trust: TrustedKeys,
 ) -> None:
     """Put the model in place: the folder first, as its log tells of both; the registry's alias last."""
     from wardein.evidence.keys import signer_for
-    from wardein.release import registry as registries
+    from wardein.release import registry
     from wardein.release.checkpoint import sign
     from wardein.subject import PrivateCopy
 
     if not isinstance(model, PrivateCopy):
         raise TypeError("promote moves the private copy that wardein.execute makes")
+    signer = signer_for(auditor) if auditor else None
     store.check_usable()
-    destination = registries.Destination.parse(registry) if registry else None
-    if destination is not None:
-        registries.check_reachable(destination)
-    place = store.put(model, evidence, record)
-    if auditor:
-        sign(store.log, signer_for(auditor), None, release.trust)
+    placed = store.put(model, evidence, record)
+    if signer is not None:
+        sign(store.log, signer, None, trust)
     if destination is not None:
         tags = {name: record[name] for name in ("environment", "tier", "policy", "decision")}
-        registries.publish(destination, place / model.name, model.digest, evidence, tags)
+        registry.publish(destination, placed, model.digest, evidence, tags)
 
 
 def _record(decided: Summary, decision: Decision, release: Release) -> dict[str, str]:

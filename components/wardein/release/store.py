@@ -50,6 +50,9 @@ class Store:
             evidence: The claims, kept beside the model.
             record: What to note in the audit log.
 
+        Returns:
+            Where the model lies; under the name that it had when the same bytes were first promoted.
+
         Raises:
             UsageError: If the model has the name of the evidence file.
             WardeinError: If the place of this digest holds something else; nothing is promoted then.
@@ -59,17 +62,19 @@ class Store:
         (copy.parent / EVIDENCE).write_bytes(evidence)
         os.chmod(copy.parent, 0o755)  # noqa: S103 - it was private while it was made; who serves models must read it
         final = self.folder / copy.digest
+        name: str = copy.name
         if final.exists():
             standing = [path for path in final.iterdir() if path.name != EVIDENCE]
             if [digest_of(path) for path in standing] != [copy.digest]:
                 mend = "it was tampered with; remove it and promote again"
                 raise WardeinError("no longer holds the model that it is named after", where=str(final), mend=mend)
             os.replace(copy.parent / EVIDENCE, final / EVIDENCE)
+            name = standing[0].name
         else:
             os.rename(copy.parent, final)
         self.log.append({"action": PROMOTE, "model": copy.digest, **record})
         self._make_current(copy.digest)
-        return final
+        return final / name
 
     @property
     def log(self) -> AuditLog:
