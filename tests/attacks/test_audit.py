@@ -62,7 +62,7 @@ class Scene:
     def forge(self, previous: bytes, **record: str) -> bytes:
         """A line that follows from another: no key is needed for that."""
         link = hashlib.sha256(previous.rstrip(b"\n")).hexdigest()
-        return json.dumps({"time": "2026-01-01T00:00:00Z", **record, "previous": link}).encode() + b"\n"
+        return json.dumps({"time": "2026-01-01T00:00:00Z"} | record | {"previous": link}).encode() + b"\n"
 
     def anchor_says(self, role: str = "audit", kind: str = CHECKPOINT, **changed: object) -> None:
         """Replace the anchor by a checkpoint that somebody with a key of that role signed."""
@@ -131,6 +131,14 @@ def not_a_number(s: Scene) -> None:
     s.put(*s.lines, s.forge(s.lines[-1], action="promote").replace(b'"promote"', b"NaN"))
 
 
+def no_string(s: Scene) -> None:
+    s.put(*s.lines, s.forge(s.lines[-1], action="promote").replace(b'"promote"', b"1"))
+
+
+def no_time(s: Scene) -> None:
+    s.put(*s.lines, s.forge(s.lines[-1], action="promote", time="yesterday"))
+
+
 def cut_in_the_line(s: Scene) -> None:
     s.put(*s.lines[:-1], s.lines[-1][:40] + b"\n")
 
@@ -171,6 +179,8 @@ ON_THE_CHAIN = [
     (repeat_a_key, "line 7: is no entry of an audit log: it is not valid JSON (duplicate key 'action')", loose_json),
     (nul_bytes, "line 7: is no entry of an audit log: it is not valid JSON (Invalid control character", loose_json),
     (not_a_number, "line 7: is no entry of an audit log: it is not valid JSON (NaN", loose_json),
+    (no_string, "line 7: is no entry of an audit log: it is not an object of strings", any_line),
+    (no_time, "line 7: is no entry of an audit log: it has no time", any_line),
     (cut_in_the_line, "line 6: is no entry of an audit log", any_line),
     (no_entry_at_all, "line 6: is no entry of an audit log", any_line),
     (long_line, "line 7: is longer than 16384 bytes", no_line_limit),
@@ -529,6 +539,15 @@ def test_an_append_looks_at_the_last_link(attack: Callable, scene: Scene) -> Non
     with pytest.raises(Tampered):
         scene.log.append({"n": "6"})
     assert scene.log.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b"x" * 100_000, b'{"time": "2026-01-01T00:00:00Z", "previous": "edited"}\n'])
+def test_an_append_to_what_was_never_a_log(content: bytes, scene: Scene) -> None:
+    scene.put(content)
+    with pytest.raises(Tampered, match=r"longer than|the log was edited"):
+        scene.log.append({"n": "6"})
+    assert scene.log.path.read_bytes() == content
+    assert not scene.log.path.with_name("audit.jsonl.unfinished").exists()
 
 
 def test_a_checkpoint_says_what_the_log_was(scene: Scene) -> None:

@@ -187,7 +187,7 @@ GROUPS = {
 def test_groups(name: str, place: Path, wardein: Callable[..., Ran]) -> None:
     """The values of a sensitive column: they name the slices of metrics, the findings, and the ticks of pictures."""
     frame = table()
-    frame["group"] = np.where(frame["sex"] == 1, name, "other")
+    frame["group"] = np.where(frame["sex"] == 1, name, f"other {name}")
     frame.to_parquet(place / "data.parquet")
     model_of(frame, place / "m.skops", ["a", "b"])
     arguments = ["--model", place / "m.skops", "--data", place / "data.parquet", "--label", "y", "--sensitive", "group"]

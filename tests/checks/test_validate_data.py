@@ -849,3 +849,14 @@ def test_the_halves_of_adult_have_few_rows_in_common(check, tmp_path):
     report = check(tmp_path / "test.csv", "--reference", tmp_path / "train.csv", suite=[BETWEEN])[1]
     assert value(report, "overlap_fraction", "with=reference") == pytest.approx(23 / 16281)
     assert value(report, "duplicate_fraction") == pytest.approx(5 / 16281)
+
+
+def test_names_that_could_pass_for_slices(check, tmp_path):
+    """A page takes what follows a comma for another key of the slice, and a value of epsilon for a number."""
+    frame = pd.DataFrame({"a, epsilon=x": [1, None, 3], "b, epsilon=y": [1, 2, 3], "a; epsilon:x": [None, None, 1]})
+    page = tmp_path / "page.html"
+    code, report = check(frame, "--html", page, suite=[ANY])
+    assert (code, page.is_file()) == (0, True)
+    parts = [metric.slice for metric in report.metrics if metric.name == "null_fraction"]
+    assert len(set(parts)) == 3
+    assert not [part for part in parts if "," in part or part.count("=") > 1]

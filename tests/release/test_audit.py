@@ -115,6 +115,10 @@ def test_a_log_is_of_one_environment(tmp_path: Path) -> None:
 
 
 def test_a_log_that_names_no_environment_is_nobodys(log: AuditLog) -> None:
+    assert log.opened_for() == ""
+    other = AuditLog(log.path.with_name("other"))
+    other.append({"action": "promote", "environment": "prod"})  # the name of a release's, not of the log's
+    assert other.opened_for() == ""
     with pytest.raises(WardeinError, match="is the log of no environment"):
         AuditLog(log.path, "prod").append({"n": "5"})
 

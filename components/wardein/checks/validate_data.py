@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from wardein.artifacts import Dataset, OutputFile, Suite
 from wardein.errors import UsageError, WardeinError
 from wardein.report import Coverage, Criterion, Finding, Metric, Report, Skipped, Tool, conclude
+from wardein.statistics.outcomes import slice_value
 from wardein.statistics.rows import row_shares
 from wardein.suites.evaluate import evaluate
 from wardein.suites.infer import Tolerance, infer
@@ -156,11 +158,18 @@ def _metrics(table: pd.DataFrame, referenced: Sequence[str], evaluated: Sequence
     # A table of thousands of columns shows those that lack the most.
     worst = set(nulls.sort_values(ascending=False, kind="stable").index[:MAX_COLUMNS_MEASURED])
     metrics += [
-        Metric("null_fraction", float(nulls[name]), rows, direction="lower", slice=f"column={shown(name)}")
+        Metric("null_fraction", float(nulls[name]), rows, direction="lower", slice=f"column={_slice(name)}")
         for name in table.columns
         if name in worst
     ]
     return metrics
+
+
+def _slice(name: str) -> str:
+    """A column's name as a part of a slice, where commas and equals signs mean something; no two become one."""
+    text = shown(name)
+    value = slice_value(text)
+    return value if value == text else f"{value} {hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _row_metrics(table: pd.DataFrame, reference: pd.DataFrame | None) -> list[Metric]:

@@ -40,6 +40,12 @@ def files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() == ".rego" and not _is_test(path))
 
 
+def packages_used(folder: Path) -> tuple[str, ...]:
+    """The Python packages that judge the rules of a policy folder: none if there are no rules, or an OPA is asked."""
+    used = files(folder) and not os.environ.get(opa.VARIABLE) and importlib.util.find_spec("regopy")
+    return ("regopy",) if used else ()
+
+
 def judge(folder: Path, document: Mapping[str, Any]) -> tuple[str, ...]:
     """The reasons that the rules of a policy folder have against a release.
 

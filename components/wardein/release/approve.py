@@ -67,8 +67,7 @@ def approve(
     from wardein.evidence.statement import APPROVAL
     from wardein.release.approvals import statement_of
     from wardein.release.terms import release_of
-    from wardein.release.verification import decide, with_broken_glass
-    from wardein.tools.versions import packages
+    from wardein.release.verification import decide, verifiers, with_broken_glass
 
     release = release_of(
         model, trust, policy, nonce, tier, image, data=data, reference=reference, suite=suite, database=database
@@ -80,7 +79,7 @@ def approve(
     required = len(release.policy.required)
     report = conclude(
         coverage=Coverage("required checks", required, required),
-        tools=packages("securesystemslib"),
+        tools=verifiers(release),
         findings=[*findings, *_is_possible(release, justification, hours, break_glass=break_glass)],
         appendix=decision.reports,
     )

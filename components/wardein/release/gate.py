@@ -64,8 +64,7 @@ def gate(
     """
     from wardein.release.audit import AuditLog
     from wardein.release.terms import record_of, release_of
-    from wardein.release.verification import decide
-    from wardein.tools.versions import packages
+    from wardein.release.verification import decide, verifiers
 
     release = release_of(
         model, trust, policy, nonce, tier, image, data=data, reference=reference, suite=suite, database=database
@@ -74,7 +73,7 @@ def gate(
     required = len(release.policy.required)
     report = conclude(
         coverage=Coverage("required checks", required, required),
-        tools=packages("securesystemslib"),
+        tools=verifiers(release),
         findings=decision.findings,
         # On the page, each check's metrics stand beside what the policy demands of them.
         appendix=[r.judged_by(release.policy.criteria_for(r.check, r.metrics)) for r in decision.reports],

@@ -87,8 +87,7 @@ def promote(
     from wardein.release.registry import Destination, check_reachable
     from wardein.release.store import Store
     from wardein.release.terms import release_of
-    from wardein.release.verification import decide
-    from wardein.tools.versions import packages
+    from wardein.release.verification import decide, verifiers
 
     destination = Destination.parse(registry) if registry else None
     if destination is not None:
@@ -104,7 +103,7 @@ def promote(
     required = len(release.policy.required)
     report = conclude(
         coverage=Coverage("required checks", required, required),
-        tools=packages("securesystemslib"),
+        tools=verifiers(release),
         findings=findings,
         appendix=decision.reports,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from wardein.evidence.claims import Claim, gather
+from wardein.policy import rego
 from wardein.policy.policy import CheckPolicy
 from wardein.release.admissibility import inadmissible
 from wardein.release.approvals import Approval, approvals_in, authors_in, shortage
@@ -15,8 +16,9 @@ from wardein.release.judgement import Case, shortcomings
 from wardein.release.rules import document
 from wardein.release.terms import Release, deny, tell
 from wardein.release.waivers import Waiver, covered, is_never_waivable, waivers_in
-from wardein.report import Finding, Report, Severity, Verdict
+from wardein.report import Finding, Report, Severity, Tool, Verdict
 from wardein.spec import CHECKS, STEPS
+from wardein.tools.versions import packages
 
 # What a break-glass lifts: judgements of what was measured and found, never what was not looked at or not signed.
 LIFTED_BY_BREAK_GLASS = (
@@ -102,6 +104,11 @@ def decide(release: Release, paths: Sequence[Path]) -> Decision:
     return replace(decision, findings=tuple(with_broken_glass(decision, glass.identity, glass.justification)))
 
 
+def verifiers(release: Release) -> list[Tool]:
+    """What verified and judged, for the report."""
+    return packages("securesystemslib", *rego.packages_used(release.rules))
+
+
 def _admit(check: str, claims: Sequence[Claim], release: Release) -> tuple[list[Claim], list[Finding]]:
     """The claims of one check that count, and why the others do not."""
     policy = release.policy.checks.get(check, CheckPolicy(required=False))
@@ -137,8 +144,6 @@ def _meets_rego(
     claims: Sequence[Claim],
 ) -> list[Finding]:
     """The house's own rules: they can deny what the policy allows, never allow what it denies."""
-    from wardein.policy import rego
-
     if not rego.files(release.rules):
         return []
     said = document(release, cases, tuple(waivers.values()), approvals, claims)
