@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -145,18 +146,9 @@ def test_attack(attack: Attack, siege: Siege, monkeypatch: pytest.MonkeyPatch) -
     assert_stopped_by_its_step(attack, siege, monkeypatch)
 
 
-def pin(siege: Siege, text: str) -> None:
-    """Put another policy in force, as whoever holds the trust root may."""
-    (siege.house.policy / "policy.yaml").write_text(text)
-    digest = siege.run_gate("show", siege.house.policy).out.split()[0].removeprefix("sha256:")
-    trust = siege.house.trust.read_text()
-    siege.house.trust.write_text(trust.replace(trust.split('"policyDigest": "')[1][:64], digest))
-
-
 def test_a_required_setting_that_the_policy_leaves_open_denies(siege: Siege) -> None:
     """Or the run would choose what counts as the label, and whom fairness is about."""
-    text = (siege.house.policy / "policy.yaml").read_text()
-    pin(siege, text[: text.rindex("parameters:")])
+    siege.amend(lambda policy: policy.pop("parameters"))
     denied = siege.gate()
     assert deny_rules(denied) == {"gate/parameter"}
     assert any("'sensitive' must be" in finding["message"] for finding in denied.report["findings"])
@@ -171,17 +163,14 @@ def test_thresholds_of_a_run_are_free_where_the_policy_has_its_own(siege: Siege)
 
 def test_an_input_that_the_policy_lists_cannot_be_left_out(siege: Siege) -> None:
     """Or a run would validate with a suite of its own instead of the reviewed reference."""
-    text = (siege.house.policy / "policy.yaml").read_text()
-    listed = f"  validate_data:\n    inputs: {{reference: [{'1' * 64}]}}\n"
-    pin(siege, text.replace("  validate_data:\n", listed))
+    siege.amend(lambda policy: policy["checks"]["validate_data"].update(inputs={"reference": ["1" * 64]}))
     denied = siege.gate()
     assert deny_rules(denied) == {"gate/other-input"}
     assert "without the reference" in next(f["message"] for f in denied.report["findings"] if f["fails"])
 
 
 def test_a_policy_that_names_an_unknown_check_denies(siege: Siege) -> None:
-    text = (siege.house.policy / "policy.yaml").read_text()
-    pin(siege, text.replace("\nchecks:\n", "\nchecks:\n  detect_everything: {}\n"))
+    siege.amend(lambda policy: policy["checks"].update(detect_everything={}))
     assert deny_rules(siege.gate()) == {"gate/unknown-check"}
 
 
@@ -206,8 +195,11 @@ def test_bad_evidence_beside_good_evidence_still_denies(siege: Siege) -> None:
 
 
 def test_failed_evidence_that_no_policy_requires_denies_too(siege: Siege) -> None:
-    text = (siege.house.policy / "policy.yaml").read_text()
-    pin(siege, text.replace("  verify_artifact: {}\n", "  verify_artifact: {required: false}\n"))
+    def change(policy: dict[str, Any]) -> None:
+        policy["checks"]["verify_artifact"] = {"required": False}
+        del policy["environments"]  # approvals need to know who made the model
+
+    siege.amend(change)
     assert siege.gate().code == 0
     siege.alter("verify_artifact", verdict=Verdict.FAIL)
     assert deny_rules(siege.gate()) == {"gate/not-passed"}
