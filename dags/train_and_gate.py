@@ -58,6 +58,11 @@ with DAG(
         "trust": Param("", type="string", description="The trust root; see docs/trust.md."),
         "policy": Param("", type="string", description="The policy folder that the trust root pins."),
         "target": Param("", type="string", description="The folder that models are served from."),
+        "tier": Param(
+            "default",
+            enum=["default", "low", "standard", "high"],
+            description="The risk tier to judge by; a lower one than the policy's own takes a signed approval.",
+        ),
         "key_folder": Param(
             "", type="string", description="The folder with the key files train.pem, check.pem, gate.pem."
         ),
@@ -126,10 +131,12 @@ with DAG(
         "image": "{{ params.image }}",
         "trust": trust,
         "policy": policy,
+        "tier": "{{ params.tier }}",
         "nonce": "{{ run_id }}",
     }
     evidence = [f"{FOLDER}/{name}.jsonl" for name in CHECKS]
-    gate = GateOperator(**release, claims=evidence, **said("gate", "gate"))
+    # Every decision is noted where promote looks: a refusal outweighs an earlier pass, though it be withheld.
+    gate = GateOperator(**release, claims=evidence, audit="{{ params.target }}/audit.jsonl", **said("gate", "gate"))
     promote = PromoteOperator(
         **release,
         claims=[*evidence, f"{FOLDER}/gate.jsonl"],

@@ -58,6 +58,7 @@ def pipeline(
     check_key: str,
     gate_key: str,
     run_id: str,
+    tier: str = "default",
     max_demographic_parity_difference: float = 0.10,
     max_equalized_odds_difference: float = 0.10,
 ):
@@ -78,6 +79,8 @@ def pipeline(
         check_key: URI of the key that signs the evidence of checks.
         gate_key: URI of the key that signs the decision.
         run_id: Any text that no other run has; evidence of another run does not count.
+        tier: The risk tier to judge by: default, low, standard or high. A lower one than the policy's own takes a
+            signed approval.
         max_demographic_parity_difference: The largest tolerated difference of selection rates. Tighten it if you
             like; the gate denies a run that loosens what the policy demands.
         max_equalized_odds_difference: The largest tolerated difference of error rates; likewise.
@@ -118,6 +121,7 @@ def pipeline(
         "image": image,
         "trust": keys,
         "policy": rules,
+        "tier": tier,
         "nonce": run_id,
     }
     decision = fresh(wardein.gate(**release, **evidence, key=gate_key, run_id=run_id))

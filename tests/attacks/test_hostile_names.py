@@ -102,6 +102,29 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return inner
 
 
+@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
+def test_classes(name: str, place: Path, wardein: Callable[..., Ran]) -> None:
+    """The values of the label: they name the slices of recall and precision, and the positive class."""
+    frame = table()
+    frame["y"] = np.where(frame["y"] == 1, name, f"{name}, probability=x")
+    frame.to_parquet(place / "data.parquet")
+    model_of(frame, place / "m.skops", ["a", "b"])
+    call = [
+        "evaluate-performance",
+        "--model",
+        "m.skops",
+        "--data",
+        "data.parquet",
+        "--label",
+        "y",
+        f"--positive={name}",
+    ]
+    for more in (["--evidence", "e.jsonl", "--html", "p.html"], ["--json"]):
+        ran = wardein(*call, *more)
+        assert ran.code == 0, ran.err
+        assert_harmless(ran, place / "p.html", place / "e.jsonl")
+
+
 def model_of(frame: pd.DataFrame, path: Path, features: list[str]) -> Path:
     skops.io.dump(LogisticRegression().fit(frame[features], frame["y"]), path)
     return path
@@ -145,28 +168,11 @@ def test_columns(name: str, place: Path, wardein: Callable[..., Ran]) -> None:
     frame.to_parquet(place / "data.parquet")
     model_of(frame, place / "m.skops", ["a", "b", name])
     signed = ["--evidence", place / "e.jsonl", "--html", place / "p.html"]
+    judged = ["--model", place / "m.skops", "--data", place / "data.parquet", "--label", "y"]
     for call in (
         ["validate-data", "--data", place / "data.parquet", "--reference", place / "data.parquet"],
-        [
-            "evaluate-fairness",
-            "--model",
-            place / "m.skops",
-            "--data",
-            place / "data.parquet",
-            "--label",
-            "y",
-            f"--sensitive={name}",
-        ],
-        [
-            "evaluate-performance",
-            "--model",
-            place / "m.skops",
-            "--data",
-            place / "data.parquet",
-            "--label",
-            "y",
-            f"--slices={name}",
-        ],
+        ["evaluate-fairness", *judged, f"--sensitive={name}"],
+        ["evaluate-robustness", *judged, "--max-rows=20"],
     ):
         for more in (signed, ["--json"]):
             ran = wardein(*call, *more)
@@ -221,9 +227,13 @@ def test_runs_and_settings(name: str, place: Path, wardein: Callable[..., Ran], 
         ["show", f"{name}"] if not name.startswith("-") else ["show", "--", name],
     ):
         denied = wardein(*call)
-        assert denied.code == 2
         assert_harmless(denied)
-        assert denied.one_line
+        if call[0] == "gate" and Path(name).is_file():
+            assert denied.code == 1  # a file that is there, and is no evidence, denies with every other reason
+            assert "root:" not in denied.out + denied.err
+        else:
+            assert denied.code == 2
+            assert denied.one_line
     assert not list(place.parents[1].rglob("owned"))
 
 

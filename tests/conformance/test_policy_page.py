@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The metrics that docs/policy.md names are those that the checks measure."""
+"""docs/policy.md: its metrics are those that the checks measure, its keys those that are read, its examples work."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.world import Ready
+from wardein.policy import cases, load
+from wardein.policy.cases import CASES, read_cases
+from wardein.policy.load import FILE, load_all
+from wardein.release.rehearsal import rehearse
 from wardein.spec import CHECKS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "policy.md").read_text()
@@ -34,3 +38,31 @@ def test_documented_metrics_are_measured(check: str, ready: Ready) -> None:
     metrics = json.loads(base64.b64decode(envelope["payload"]))["predicate"]["metrics"]
     assert documented(check)
     assert documented(check) <= {metric["name"] for metric in metrics}
+
+
+def keys(heading: str) -> set[str]:
+    """The keys in the first column of a table."""
+    rows = PAGE[PAGE.index(heading) :].split("\n\n")[0].splitlines()[2:]
+    return {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+
+
+@pytest.mark.parametrize(
+    ("heading", "read"),
+    [
+        ("| key | meaning | default |", load._TOP_KEYS),
+        ("| key of a check |", load._CHECK_KEYS),
+        ("| key of a criterion |", {"metric", "slice", "at_least", "at_most", "bound", "min_n"}),
+        ("| key of a case |", cases._CASE),
+        ("| key of evidence |", cases._EVIDENCE),
+    ],
+)
+def test_documented_keys_are_those_that_are_read(heading: str, read: set[str]) -> None:
+    assert keys(heading) == read
+
+
+def test_the_examples_work(tmp_path: Path) -> None:
+    policy, table = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    (tmp_path / FILE).write_text(policy)
+    (tmp_path / CASES).write_text(table)
+    assert len(load_all(tmp_path)) == 9
+    assert [outcome.is_as_expected for outcome in rehearse(tmp_path, read_cases(tmp_path / CASES))] == [True, True]

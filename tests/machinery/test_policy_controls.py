@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The frameworks: everything that wardein has is mapped, every control stands once, and a policy has only what it asks."""
+"""The frameworks: all that wardein has is mapped, every control stands once, and a policy covers only what it asks."""
 
 from __future__ import annotations
 

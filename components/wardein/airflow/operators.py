@@ -34,8 +34,15 @@ class ValidateDataOperator(StepOperator):
     sets of categories, ranges of numbers, uniqueness of identifiers. It tests integrity, not drift. Write it
     out, review it, and give it as the suite from then on.
 
+    Rows that the table holds twice make a small test set look large, and rows that the model was trained on
+    make it look good. So the share of repeated rows is measured, and with a reference the share of rows that it
+    holds as well. A reference of 100 rows or more also tells which columns are hardly ever the same in two rows
+    (identifiers, times): rows that differ in some of those, but in no other column, count as the same.
+    Thresholds are the policy's.
+
     References: Schelter et al., Automating Large-Scale Data Quality Verification, PVLDB 11(12), 2018; Breck et
-    al., Data Validation for Machine Learning, MLSys 2019; Great Expectations 1.x,
+    al., Data Validation for Machine Learning, MLSys 2019; Kapoor and Narayanan, Leakage and the Reproducibility
+    Crisis in Machine-Learning-Based Science, Patterns 4(9), 2023; Great Expectations 1.x,
     https://docs.greatexpectations.io.
 
     Args:
@@ -44,7 +51,8 @@ class ValidateDataOperator(StepOperator):
             read.
         suite: What is expected: a suite of Great Expectations 1.x as JSON. Severities critical, warning and
             info are reported as critical, medium and info; each of them fails the check.
-        reference: A table that is known to be good, to infer the suite from; instead of a suite.
+        reference: A table that is known to be good, such as the training data: to infer the suite from if none
+            is given, and to look for rows in common with.
         write_suite: Where to write the suite that was applied: an inferred one for review, to be given from
             then on.
         min_rows: The smallest number of rows to accept.

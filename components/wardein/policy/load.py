@@ -11,11 +11,11 @@ from typing import Any, get_args
 
 from wardein.errors import WardeinError
 from wardein.policy.compare import changes
+from wardein.policy.pins import digests, pins
 from wardein.policy.policy import TIERS, ApprovalRules, BreakGlassRules, CheckPolicy, Policy, Tier, WaiverRules
 from wardein.policy.reading import choice, items, members, name, no_stray, number, read_yaml, text, whole
 from wardein.report import Bound, Comparator, Criterion, Severity
-from wardein.spec import CHECKS, Param
-from wardein.spec import load as load_step
+from wardein.spec import CHECKS
 from wardein.subject import digest_of
 
 FILE = "policy.yaml"
@@ -197,53 +197,9 @@ def _check(check: str, value: Any, general: Mapping[str, Any]) -> CheckPolicy:
         if database is None
         else number(database, f"{where}.database_max_age_days", MOST_DAYS),
         not_applicable=_condition(data["not_applicable"], where) if "not_applicable" in data else "",
-        parameters=_pins(check, data.get("parameters", {}), general, f"{where}.parameters"),
-        inputs=_digests(check, data.get("inputs", {}), f"{where}.inputs"),
+        parameters=pins(check, data.get("parameters", {}), general, f"{where}.parameters"),
+        inputs=digests(check, data.get("inputs", {}), f"{where}.inputs"),
     )
-
-
-def _pins(check: str, value: Any, general: Mapping[str, Any], where: str) -> Mapping[str, Any]:
-    """The check's own pins, and those for all checks that have such a setting."""
-    own = members(value, where)
-    params = {param.name: param for param in load_step(check).params if param.is_setting} if check in CHECKS else {}
-    if check in CHECKS:
-        no_stray(sorted(set(own) - set(params)), where, f"{check} has no setting of this name")
-    pins = {setting: pinned for setting, pinned in general.items() if setting in params} | dict(own)
-    for setting, pinned in pins.items():
-        if setting in params and not _can_be(params[setting], pinned):
-            kind = " or ".join(params[setting].choices) or params[setting].type
-            mend = "a pin that no run can have would deny every release; quote what is a text"
-            raise WardeinError(f"{setting} is pinned to {str(pinned)[:80]!r}, not a {kind}", where=where, mend=mend)
-    return pins
-
-
-def _can_be(param: Param, value: Any) -> bool:
-    """Whether a run's report could have this value for a setting."""
-    if param.choices:
-        return value in param.choices
-    if param.type.startswith("list"):
-        return isinstance(value, list) and all(_is_plain(item, param.type[5:-1]) for item in value)
-    if param.type.startswith("dict"):
-        kind = param.type.split(", ")[1][:-1]
-        return isinstance(value, dict) and all(_is_plain(item, kind) for item in value.values())
-    return _is_plain(value, param.type)
-
-
-def _is_plain(value: Any, kind: str) -> bool:
-    if kind in ("int", "float"):
-        return isinstance(value, int if kind == "int" else (int, float)) and not isinstance(value, bool)
-    return isinstance(value, {"bool": bool, "str": str}[kind])
-
-
-def _digests(check: str, value: Any, where: str) -> Mapping[str, tuple[str, ...]]:
-    found = {}
-    artifacts = {param.name for param in load_step(check).params if param.artifact} if check in CHECKS else set()
-    for artifact, digests in members(value, where).items():
-        no_stray([] if artifact in artifacts else [artifact], where, f"{check} reads no artifact of this name")
-        if not isinstance(digests, list) or not all(re.fullmatch(r"[0-9a-f]{64}", str(digest)) for digest in digests):
-            raise WardeinError("is not a list of lower-case sha256 digests", where=f"{where}.{artifact}")
-        found[artifact] = tuple(map(str, digests))
-    return found
 
 
 def _condition(value: Any, where: str) -> str:
