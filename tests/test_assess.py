@@ -322,7 +322,7 @@ def finished(when: datetime) -> dict[str, Any]:
         ({"subject": ()}, "it is about something else"),
         ({"check": "scan_image"}, "its evidence is of another check"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "_".join(value),
 )
 def test_what_was_otherwise_is_run_again(changes: dict[str, Any], why: str, small: Place) -> None:
     """Signed by the right key, and yet not what a run of today would say."""

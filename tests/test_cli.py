@@ -350,3 +350,21 @@ def test_the_public_half_of_a_key_is_shown_as_a_trust_root_lists_it(house: House
     assert {k: shown[k] for k in ("keyid", "keyval")} in [{k: key[k] for k in ("keyid", "keyval")} for key in listed]
     assert "PRIVATE" not in ran.out
     assert wardein("show").code == 2
+
+
+def test_findings_as_sarif(house: House, tmp_path: Path, wardein: Callable[..., Ran]) -> None:
+    asked = ["--artifact", house.policy, "--signature", house.trust, "--trust", house.trust]
+    ran = wardein("verify-artifact", *asked, "--sarif", tmp_path / "findings.sarif")
+    assert ran.code == 2
+    log = json.loads((tmp_path / "findings.sarif").read_text())
+    assert log["version"] == "2.1.0"
+    assert log["runs"][0]["invocations"][0]["executionSuccessful"] is False
+    assert wardein("verify-artifact", *asked, "--sarif", house.trust).code == 2
+    assert house.trust.read_text().startswith("{"), "an input was overwritten"
+
+
+@pytest.mark.parametrize("where", [["show"], ["gate", "--nonce"], ["evaluate-fairness", "--label"]])
+def test_half_a_character_is_refused(where: list[str], wardein: Callable[..., Ran]) -> None:
+    ran = wardein(*where, "a\udcff")
+    assert ran.code == 2
+    assert "not UTF-8" in ran.one_line

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from wardein import __version__
-from wardein.errors import UsageError, WardeinError, printable
+from wardein.errors import UsageError, WardeinError, is_text, printable
 from wardein.report import Report, Verdict, interval_text
 from wardein.spec import STEPS, Param, Step, load
 
@@ -40,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
+        if not all(map(is_text, arguments)):
+            raise UsageError("an argument is not UTF-8", mend="rename the file, or set the locale to UTF-8")
         if arguments and not arguments[0].startswith("-"):
             return _command(arguments[0], arguments[1:])
         overview().parse_args(arguments)
@@ -132,6 +134,7 @@ def step_parser(step: Step) -> argparse.ArgumentParser:
         "--evidence", type=Path, metavar="FILE", help="write the signed statement here, in every case but misuse"
     )
     common.add_argument("--html", type=Path, metavar="FILE", help="write a self-contained page with pictures here")
+    common.add_argument("--sarif", type=Path, metavar="FILE", help="write the findings as SARIF 2.1.0 here")
     common.add_argument(
         "--key",
         default="",

@@ -33,6 +33,15 @@ def missing_extra(module: str, extra: str) -> WardeinError:
     )
 
 
+def is_text(text: str) -> bool:
+    """Whether a text can be written: one with half a character of UTF-16 in it cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def printable(text: str) -> str:
     """The text without what a terminal could take for a command: control characters become question marks."""
     return "".join(character if character.isprintable() else "?" for character in text)

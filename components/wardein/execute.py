@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from wardein import __version__, files
-from wardein.errors import UsageError, WardeinError, missing_extra
+from wardein.errors import UsageError, WardeinError, is_text, missing_extra
 from wardein.html import page
 from wardein.images.identity import identify
 from wardein.report import CHECK_RESULT, Input, Report, could_not_look
@@ -30,6 +30,7 @@ from wardein.subject import Copy, Subject, copy_of
 
 KEY_VARIABLE = "WARDEIN_KEY"
 DEBUG_VARIABLE = "WARDEIN_DEBUG"
+STOPPED = "was told to stop before it had finished (SIGTERM)"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Options:
     Attributes:
         evidence: Where to write the in-toto statements, one DSSE envelope a line.
         html: Where to write the page.
+        sarif: Where to write the findings for code scanning, as SARIF 2.1.0.
         key: The URI of the key that signs the evidence; empty for unsigned.
         policy: A policy folder whose thresholds are applied to the check's metrics as well.
         run_id: Binds the evidence to one run of a pipeline.
@@ -48,6 +50,7 @@ class Options:
 
     evidence: Path | None = None
     html: Path | None = None
+    sarif: Path | None = None
     key: str = ""
     policy: Path | None = None
     run_id: str = ""
@@ -65,7 +68,11 @@ def run(step: Step, arguments: Mapping[str, Any], options: Options) -> Report:
         WardeinError: If an output cannot be written or a page not made, or the key cannot be opened: before the step
             is run, as no evidence could tell.
     """
-    for output in (options.evidence, options.html):
+    if not is_text(
+        json.dumps([_plain(arguments.get(p.name)) for p in step.params if p.is_setting], ensure_ascii=False)
+    ):
+        raise UsageError("a parameter is not UTF-8", where=step.command)
+    for output in (options.evidence, options.html, options.sarif):
         if output is not None:
             files.check_writable(output)
     if options.html is not None:
@@ -79,13 +86,17 @@ def run(step: Step, arguments: Mapping[str, Any], options: Options) -> Report:
         files.write_whole(options.evidence, _evidence(report, signer))
     if options.html is not None:
         files.write_whole(options.html, page.render(report).encode())
+    if options.sarif is not None:
+        from wardein.export import sarif
+
+        files.write_whole(options.sarif, sarif.render(report).encode())
     return report
 
 
 def _check_apart(step: Step, arguments: Mapping[str, Any], options: Options) -> None:
     """No output may take the place of an input, of a key, or of another output, nor lie inside one that is a folder."""
     taken = _taken(step, arguments, options)
-    outputs = [(options.evidence, "--evidence"), (options.html, "--html")]
+    outputs = [(options.evidence, "--evidence"), (options.html, "--html"), (options.sarif, "--sarif")]
     outputs += [(arguments.get(p.name), p.flag) for p in step.params if p.output == "File"]
     for path, name in outputs:
         if path is None:
@@ -248,7 +259,7 @@ def _time_limit(seconds: float) -> Iterator[None]:
         return
 
     def stop(signum: int, frame: object) -> None:
-        raise WardeinError("was told to stop before it had finished (SIGTERM)")
+        raise WardeinError(STOPPED)
 
     def expire(signum: int, frame: object) -> None:
         raise WardeinError(

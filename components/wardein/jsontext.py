@@ -13,6 +13,7 @@ from wardein.errors import WardeinError
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_DEPTH = 64
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def strict_loads(text: bytes, where: str = "") -> Any:
@@ -30,11 +31,14 @@ def strict_loads(text: bytes, where: str = "") -> Any:
     if text.count(b"[") + text.count(b"{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
         raise WardeinError(f"is nested deeper than {MAX_DEPTH} levels", where=where)
     try:
-        return json.loads(text.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
-    except UnicodeDecodeError:
+        value = json.loads(text.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()  # half a pair is a character that cannot be written again
+    except UnicodeError:
         raise WardeinError("is not UTF-8", where=where) from None
     except ValueError as error:
         raise WardeinError(f"is not valid JSON ({error})", where=where) from None
+    return value
 
 
 def _depth(text: bytes) -> int:

@@ -157,7 +157,9 @@ def test_the_dag_stops_an_unfair_model_at_the_gate(home: Path, ready: Ready, tmp
     assert states["gate"] == ("failed", 1)
     assert states["promote"][0] == "upstream_failed"
     assert ended["tasks"]["gate"]["xcom"]["verdict"] == "FAIL"
-    assert not (folder / "served").exists()
+    assert [path.name for path in (folder / "served").iterdir()] == ["audit.jsonl"]
+    refused = json.loads((folder / "served" / "audit.jsonl").read_bytes().splitlines()[-1])
+    assert (refused["action"], refused["result"]) == ("decide", "FAILED")
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def run(tmp_path: Path, settings: dict[str, object]) -> tuple[subprocess.Complet
 def settings(ready: Ready, tmp_path: Path, **changed: object) -> dict[str, object]:
     checks = {name: dict(ready.arguments(name, tmp_path)) for name in spec.CHECKS}
     release = dict(ready.arguments("gate", tmp_path))
-    del release["claims"]
+    del release["claims"], release["audit"]
     keys = {"key": ready.world.key("check"), "gate_key": ready.world.key("gate"), "run_id": "r"}
     return {"checks": checks, "gate": release, **keys, **changed}
 

@@ -793,6 +793,31 @@ def test_few_categories_are_the_same_in_rows_of_different_people(check, tmp_path
     assert (value(report, "duplicate_fraction"), value(report, "overlap_fraction", "with=reference")) == (0, 0)
 
 
+@pytest.mark.parametrize(("values", "rows"), [(80, 4000), (25, 300)])
+def test_people_who_agree_by_chance_are_not_the_same(check, tmp_path, values, rows):
+    """Many rows to a small reference, or columns that tell most of its rows apart, but not nearly all."""
+    random = np.random.default_rng(0)
+
+    def table(rows):
+        frame = pd.DataFrame(random.integers(0, values, (rows, 2)), columns=["a", "b"])
+        return frame.assign(id=random.permutation(10**6)[:rows], label=random.integers(0, 2, rows))
+
+    table(150).to_csv(tmp_path / "reference.csv", index=False)
+    frame = table(rows)
+    assert frame[["a", "b", "label"]].duplicated().mean() > 0.05
+    report = check(frame, "--reference", tmp_path / "reference.csv", suite=[ANY])[1]
+    assert value(report, "duplicate_fraction") == 0
+    assert value(report, "overlap_fraction", "with=reference") < 0.03
+
+
+def test_values_count_in_their_own_column(check, tmp_path):
+    table = coarse(200, 1)
+    table.to_csv(tmp_path / "reference.csv", index=False)
+    swapped = table.rename(columns={"a": "b", "b": "a"})[table.columns]
+    report = check(swapped, "--reference", tmp_path / "reference.csv", suite=[ANY])[1]
+    assert value(report, "overlap_fraction", "with=reference") < 0.05
+
+
 def test_a_small_reference_tells_nothing_of_columns(check, tmp_path):
     measured(99, 1).to_csv(tmp_path / "reference.csv", index=False)
     mixed = measured(99, 1).assign(d=0.0)
@@ -807,11 +832,14 @@ def test_a_small_reference_tells_nothing_of_columns(check, tmp_path):
 
 def test_equal_cells_are_equal_however_they_are_stored(check, tmp_path):
     """Text or number, CSV or Parquet, single or double precision, and the order of columns."""
-    table = measured(200, 1).assign(whole=range(200), gap=[None, 1.0] * 100, flag=[True, False] * 100, big=2**60 + 5)
+    table = measured(200, 1).assign(
+        whole=range(200), gap=[None, 1.0] * 100, flag=[True, False] * 100, job="baker", big=2**60 + 5
+    )
     table.to_csv(tmp_path / "reference.csv", index=False)
     stored = table.astype({"a": "float32", "whole": float})
     stored["gap"] = stored["gap"].map(lambda cell: None if pd.isna(cell) else " 1")
     stored["flag"] = stored["flag"].map(str)
+    stored["job"] = " baker "
     stored["big"] = stored["big"].map(str)
     stored[sorted(stored.columns, reverse=True)].to_parquet(tmp_path / "data.parquet")
     arguments = (tmp_path / "data.parquet", "--reference", tmp_path / "reference.csv")

@@ -125,8 +125,18 @@ def test_a_log_that_names_no_environment_is_nobodys(log: AuditLog) -> None:
 
 @pytest.mark.parametrize(
     "record",
-    [{"n": 1}, {"n": None}, {"n": ["x"]}, {"time": "now"}, {"previous": START}, {"n": "x" * MAX_LINE}],
-    ids=lambda record: str(record)[:30],
+    [
+        {"n": 1},
+        {"n": None},
+        {"n": ["x"]},
+        {"n": {1}},
+        {1: "n"},
+        {"time": "now"},
+        {"previous": START},
+        {"n": "half of a pair: \ud800"},
+        {"n": "x" * MAX_LINE},
+    ],
+    ids=lambda record: ascii(record)[:30],
 )
 def test_a_record_that_cannot_be_written(record: dict, log: AuditLog) -> None:
     before = log.path.read_bytes()
@@ -137,7 +147,7 @@ def test_a_record_that_cannot_be_written(record: dict, log: AuditLog) -> None:
 
 
 def test_any_text_can_be_written(log: AuditLog) -> None:
-    text = 'line\nfeed, nul \x00, quote ", umlaut ü, lone surrogate \ud800, separator \u2028'
+    text = 'line\nfeed, nul \x00, quote ", umlaut ü, separator \u2028'
     log.append({"said": text})
     assert [entry.record for entry in log.entries()][-1]["said"] == text
 
@@ -480,6 +490,28 @@ def test_a_git_note_stays(log: AuditLog, house: House, wardein: Callable[..., Ra
     assert wardein("audit", "checkpoint", log.path, "--key", house.key("audit"), *fixed).code == 0
     (noted,) = [line.split()[1] for line in git(repository, "notes", "--ref=wardein-audit", "list").splitlines()]
     assert len(git(repository, "notes", "--ref=wardein-audit", "show", noted).splitlines()) == 2
+
+
+def test_a_folder_in_a_repository_is_none(
+    log: AuditLog, house: House, wardein: Callable[..., Ran], repository: Path
+) -> None:
+    (repository / "folder").mkdir()
+    anchor = f"git:{repository}/folder"
+    ran = wardein("audit", "checkpoint", log.path, "--key", house.key("audit"), "--anchor", anchor)
+    assert ran.code == 2
+    assert "not a git repository" in ran.one_line
+    assert git(repository, "for-each-ref") == ""
+
+
+def test_nothing_is_signed_while_an_entry_is_written(
+    log: AuditLog, house: House, wardein: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An entry that the disk takes back would leave a checkpoint that counts one too many."""
+    monkeypatch.setattr(journal, "LOCK_SECONDS", 0.05)
+    with log.journal.held():
+        ran = wardein("audit", "checkpoint", log.path, "--key", house.key("audit"))
+    assert ran.code == 2
+    assert "stayed locked" in ran.one_line
 
 
 def test_checkpoints_at_once_are_kept_in_order(log: AuditLog, house: House, wardein: Callable[..., Ran]) -> None:

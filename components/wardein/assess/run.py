@@ -123,9 +123,9 @@ class Assess:
     def _run(self, step: Step, arguments: Mapping[str, Any], key: str, html: Path | None = None) -> Ended:
         started = time.monotonic()
         policy = None if step.has("policy") else self.manifest.artifacts["policy"]
-        options = execute.Options(self.evidence(step), html, key, policy, self.run_id)
+        options = execute.Options(evidence=self.evidence(step), html=html, key=key, policy=policy, run_id=self.run_id)
         report = execute.run(step, arguments, options)
-        if report.verdict is Verdict.ERROR and report.reason.startswith("was told to stop"):
+        if report.verdict is Verdict.ERROR and report.reason.startswith(execute.STOPPED):
             raise WardeinError(f"{step.name} {report.reason}", mend="run it again to go on from there")
         return Ended(report, time.monotonic() - started)
 

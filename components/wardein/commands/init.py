@@ -14,6 +14,22 @@ from typing import Any
 from wardein.errors import UsageError, WardeinError, missing_extra
 from wardein.policy.packs import NAMES, PACKS
 
+MANIFEST = """\
+# What `wardein assess` runs: the checks that the policy requires, and the gate. docs/assess.md explains every key.
+# Paths are relative to this file; keys are references, never key material.
+version: 1
+trust: trust.json
+policy: policy
+keys: {{check: file:keys/check.pem, gate: file:keys/gate.pem}}
+evidence: evidence
+
+# Fill in yours:
+# model: model.skops
+# signature: model.sig          # wardein sign-artifact --artifact model.skops --signature model.sig --signer …
+{data}# image: serving-image.tar      # an OCI layout, a docker-archive, or NAME@sha256:…
+# database: trivy-db            # the folder with the vulnerability database
+"""
+
 # Who holds the try-out keys: duties that must be apart are with different people from the start.
 IDENTITIES = {
     "train": "author",
@@ -69,7 +85,7 @@ def init(folder: Path, pack: str, pins: Mapping[str, Any], environment: str = "d
     except OSError as error:
         raise UsageError(f"cannot be made ({error.strerror})", where=str(folder)) from None
     try:
-        _write_pins(folder / "policy", pins)
+        _write_pins(folder / "policy", pins, environment)
     except WardeinError:
         shutil.rmtree(folder)
         raise
@@ -79,9 +95,11 @@ def init(folder: Path, pack: str, pins: Mapping[str, Any], environment: str = "d
     ]
     files.write_whole(folder / "trust.json", trust.dump(keys, digest_of(folder / "policy"), environment))
     trust.load(folder / "trust.json")
+    files.write_whole(folder / "wardein.yaml", MANIFEST.format(data=_labelled(pins)).encode())
     print(f"{folder}/keys/      one private key a role ({', '.join(IDENTITIES)}): for trying out only")
     print(f"{folder}/trust.json who may say what in {environment}, and the digest of the policy in force")
     print(f"{folder}/policy/    what is required of a release; after a change, run: wardein show {folder}/policy")
+    print(f"{folder}/wardein.yaml what `wardein assess` runs without an orchestrator: fill in your files")
     return 0
 
 
@@ -96,12 +114,19 @@ def _pin(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def _write_pins(folder: Path, pins: Mapping[str, Any]) -> None:
-    """Add the pins to a policy, and read it once, so that a misspelt one is found out now."""
+def _labelled(pins: Mapping[str, Any]) -> str:
+    """The manifest's lines on data; what is pinned need not be said again."""
+    needed = [name for name in ("label", "sensitive") if name not in pins]
+    lines = ["# data:", "#   train: train.csv", "#   test: test.csv", *(f"#   {name}: …" for name in needed)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _write_pins(folder: Path, pins: Mapping[str, Any], environment: str) -> None:
+    """Add the pins to a policy, and read it once, so that a misspelt pin or environment is found out now."""
     import yaml
     from wardein.policy.load import FILE, load
 
     if pins:
         with open(folder / FILE, "a", encoding="utf-8") as file:
             file.write("\n" + yaml.safe_dump({"parameters": dict(pins)}, sort_keys=True))
-    load(folder)
+    load(folder, environment)

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from wardein.errors import UsageError, printable
 
 if TYPE_CHECKING:
-    from wardein.policy.compare import Change
-    from wardein.policy.policy import Policy, Tier
+    from wardein.release.rehearsal import Outcome
 
 EPILOG = """wardein policy explain DIR      what a release needs, in words
 wardein policy test DIR         run the cases in DIR/policy-tests.yaml through the gate's own verification
@@ -57,10 +56,11 @@ def explain(options: argparse.Namespace) -> int:
         WardeinError: If the policy cannot be read, or does not know the environment.
     """
     from wardein.policy import explain as words
+    from wardein.policy.folders import rego_names
     from wardein.policy.load import load, load_all
 
     policy = load(options.folder, options.environment, options.tier)
-    rules, policies = _rules(options.folder), load_all(options.folder)
+    rules, policies = rego_names(options.folder), load_all(options.folder)
     others = words.differences(policy, policies)
     if options.json:
         listed = [
@@ -113,13 +113,14 @@ def diff(options: argparse.Namespace) -> int:
     """
     from wardein.cli import EXIT_FAILED, EXIT_PASSED
     from wardein.policy.explain import changes_json
+    from wardein.policy.folders import grouped, in_every_place
 
-    found = _changed(options)
+    found = in_every_place(options.old, options.new, options.environment, options.tier)
     if options.json:
         listed = [{"environment": e, "tier": t, "changes": changes_json(c)} for (e, t), c in found.items()]
         _print_json({"changes": listed})
     else:
-        print("\n".join(map(printable, _grouped(found))) or "nothing that is demanded changes")
+        print("\n".join(map(printable, grouped(found))) or "nothing that is demanded changes")
     return EXIT_FAILED if any(c.direction == "looser" for cs in found.values() for c in cs) else EXIT_PASSED
 
 
@@ -131,6 +132,7 @@ def controls(options: argparse.Namespace) -> int:
         UsageError: If there is no such framework, or an environment or a tier is named without a policy.
     """
     from wardein.policy import controls as known
+    from wardein.policy.folders import rego_names
     from wardein.policy.load import load
     from wardein.policy.page import page, plain, to_json
 
@@ -141,7 +143,7 @@ def controls(options: argparse.Namespace) -> int:
     if options.folder is None and (options.environment or options.tier):
         raise UsageError("says nothing without a policy", where="--environment", mend="name its folder")
     policy = load(options.folder, options.environment, options.tier) if options.folder else None
-    has_rego = policy is not None and bool(_rules(options.folder))
+    has_rego = policy is not None and bool(rego_names(options.folder))
     found = {f: [known.coverage(control, policy, has_rego=has_rego) for control in f.controls] for f in listed}
     if options.json:
         return _print_json(to_json(found, policy))
@@ -149,82 +151,11 @@ def controls(options: argparse.Namespace) -> int:
     return 0
 
 
-def _rules(folder: Path) -> list[str]:
-    from wardein.policy import rego
-
-    return [path.relative_to(folder).as_posix() for path in rego.files(folder)]
-
-
-def _wrong(outcome: Any) -> list[str]:
+def _wrong(outcome: Outcome) -> list[str]:
     missed = sorted(outcome.case.denied_by - set(outcome.reasons))
     lines = [f"was to be denied by {reason}, and was not" for reason in missed]
     surplus = sorted(set(outcome.reasons) - outcome.case.denied_by)
     return lines + [f"was denied by {reason}: {outcome.reasons[reason]}" for reason in surplus]
-
-
-def _changed(options: argparse.Namespace) -> Mapping[tuple[str, str], tuple[Change, ...]]:
-    """The changes in every environment and tier that both policies know, and in those that only one of them knows."""
-    from wardein.policy.compare import Change, changes
-    from wardein.policy.load import load_all
-    from wardein.policy.policy import TIERS
-
-    old, new = load_all(options.old), load_all(options.new)
-    places = list(dict.fromkeys(place for place, _ in (*old, *new)))
-    if options.environment and options.environment not in places:
-        raise UsageError(
-            "neither policy names it", where="--environment", mend=f"one of: {', '.join(filter(None, places))}"
-        )
-    found: dict[tuple[str, str], tuple[Change, ...]] = {}
-    for place in [options.environment] if options.environment else places:
-        for tier in TIERS if not options.tier else [options.tier]:
-            before, after = _in(old, place, tier), _in(new, place, tier)
-            if before and after:
-                found[place, tier] = (*changes(before, after), *_rego_changes(options.old, options.new))
-            elif before or after:
-                known = Change("looser", "is let in: before, every release there was denied")
-                found[place, tier] = (
-                    (Change("tighter", "is not known any more: every release there is denied"),) if before else (known,)
-                )
-    return found
-
-
-def _in(policies: Mapping[tuple[str, Tier], Policy], place: str, tier: Any) -> Policy | None:
-    """The policy for an environment; None if it names others but not this one, and so denies there."""
-    names_some = any(environment for environment, _ in policies)
-    return policies.get((place if names_some else "", tier))
-
-
-def _rego_changes(old: Path, new: Path) -> list[Change]:
-    """Rules can only deny, so the first are tighter and none are looser; what else changes in them takes people."""
-    from wardein.policy.compare import Change
-
-    before, after = ({name: (folder / name).read_bytes() for name in _rules(folder)} for folder in (old, new))
-    if before == after:
-        return []
-    if not before or not after:
-        names = ", ".join(before or after)
-        return [
-            Change("looser", f"Rego rules: {names} -> none")
-            if before
-            else Change("tighter", f"Rego rules: none -> {names}")
-        ]
-    names = ", ".join(sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name)))
-    return [Change("other", f"Rego rules: {names} changed; compare them by eye, and with cases")]
-
-
-def _grouped(found: Mapping[tuple[str, str], Sequence[Change]]) -> list[str]:
-    """Each change once, with where it holds."""
-    where: dict[Change, list[str]] = {}
-    for (place, tier), listed in found.items():
-        for change in listed:
-            where.setdefault(change, []).append(f"{place or 'elsewhere'}/{tier}")
-    lines = []
-    for direction in ("looser", "other", "tighter"):
-        for change, places in where.items():
-            if change.direction == direction:
-                scope = "everywhere" if len(places) == len(found) else ", ".join(places)
-                lines.append(f"{direction:<8}{change.text}  ({scope})")
-    return lines
 
 
 def _print_json(document: Mapping[str, Any]) -> int:

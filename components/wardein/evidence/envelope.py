@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from wardein.errors import WardeinError
 from wardein.evidence import openpgp
 from wardein.jsontext import MAX_BYTES, strict_loads
+from wardein.subject import open_regular
 
 if TYPE_CHECKING:
     from securesystemslib.signer import Key, Signer
@@ -134,13 +135,15 @@ def read_claims(path: Path) -> Iterator[Envelope | WardeinError]:
         WardeinError: If the file itself cannot be read, is too large or holds nothing.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise WardeinError(f"is larger than {MAX_BYTES} bytes", where=path.name)
-        lines = [line for line in path.read_bytes().split(b"\n") if line.strip()]
+        with open_regular(path, path.name, follow=True) as file:
+            content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise WardeinError(
             f"cannot be read ({error.strerror})", where=str(path), mend="give the evidence file of a step"
         ) from None
+    if len(content) > MAX_BYTES:
+        raise WardeinError(f"is larger than {MAX_BYTES} bytes", where=path.name)
+    lines = [line for line in content.split(b"\n") if line.strip()]
     if not 0 < len(lines) <= MAX_ENVELOPES:
         raise WardeinError(f"holds {len(lines)} lines, 1 to {MAX_ENVELOPES} envelopes are expected", where=path.name)
     for number, line in enumerate(lines, 1):

@@ -61,9 +61,7 @@ class AuditLog:
             WardeinError: If it is of another environment, or the entry cannot be written; nothing is added then.
             Tampered: If the last line is not one that was appended here.
         """
-        if any(not isinstance(text, str) for pair in record.items() for text in pair) or set(_OWN) & set(record):
-            mend = f"give names and values as strings; {' and '.join(_OWN)} are added here"
-            raise WardeinError("an entry is not what can be written", where=str(self.path), mend=mend)
+        _must_be_writable(record, str(self.path))
         with self.journal.held() as held:
             lines, previous = [], self._tip(held)
             if previous == START and self.environment:
@@ -134,6 +132,17 @@ class AuditLog:
             raise WardeinError(
                 why, where=str(self.path), mend="use the log of the environment that the trust root names"
             )
+
+
+def _must_be_writable(record: Mapping[str, str], where: str) -> None:
+    """What could not be read back would make the log look tampered with, for good."""
+    try:
+        if set(_OWN) & set(record) or any(not isinstance(name, str) for name in record):
+            raise WardeinError(f"{' and '.join(_OWN)} are the log's own")
+        _read(_line(record, START), START, "")
+    except (WardeinError, TypeError):
+        mend = f"give names and values as strings of UTF-8; {' and '.join(_OWN)} are added here"
+        raise WardeinError("an entry is not what can be written", where=where, mend=mend) from None
 
 
 def _environment(first: Mapping[str, str]) -> str:

@@ -107,7 +107,11 @@ def _summary(decision: Decision, release: Release, passed: bool) -> dict[str, An
         "restsOn": sorted(decision.rests_on),
         "waivers": [
             {"rule": w.rule, "check": w.check, "owner": w.owner, "approver": w.approver, "sha256": w.digest}
-            | {"expires": w.expires.isoformat(), "justification": w.justification}
+            | {
+                "expires": w.expires.isoformat(),
+                "justification": w.justification,
+                "fingerprints": decision.lifted_by(w),
+            }
             for w in decision.waivers
         ],
         "approvals": [

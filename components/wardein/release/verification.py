@@ -57,6 +57,13 @@ class Decision:
         """The reports that counted."""
         return tuple(case.report for case in self.cases)
 
+    def lifted_by(self, waiver: Waiver) -> list[str]:
+        """The fingerprints of the findings that a waiver lifted."""
+        found = {
+            f.fingerprint for case in self.cases for f, held in case.waived.items() if held.digest == waiver.digest
+        }
+        return sorted(found)
+
     @property
     def break_glass(self) -> Approval | None:
         """The break-glass that lifts reasons, if there is one."""
