@@ -22,7 +22,7 @@ COMMANDS = {
     "list": "List every step; with --json, its parameters as well.",
     "init": "Make keys, a trust root and a baseline policy for trying out.",
     "show": "Show any evidence file in readable form.",
-    "audit": "Verify the audit log of promotions, and print its head.",
+    "audit": "Verify, show or sign the audit log.",
     "policy": "Explain a policy, test it with cases, compare two, or list the controls that it covers.",
     "waive": "Ask for a waiver of one finding, signed by whoever owns it; somebody else countersigns.",
     "countersign": "Add a second identity's signature to a waiver.",

@@ -13,6 +13,8 @@ from wardein.errors import WardeinError
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_DEPTH = 64
+# A string, which may never end, or a bracket: read once from left to right, whatever it is.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[][{}]', re.DOTALL)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -44,9 +46,12 @@ def strict_loads(text: bytes, where: str = "") -> Any:
 def _depth(text: bytes) -> int:
     """How deep brackets nest outside strings."""
     deepest = depth = 0
-    for bracket in re.findall(rb"[][{}]", re.sub(rb'"[^"\\]*(?:\\.[^"\\]*)*"', b"", text, flags=re.DOTALL)):
-        depth += 1 if bracket in b"[{" else -1
-        deepest = max(deepest, depth)
+    for token in _TOKEN.finditer(text):
+        if token[0] in b"[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif token[0] in b"]}":
+            depth -= 1
     return deepest
 
 
