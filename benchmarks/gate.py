@@ -28,6 +28,7 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from wardein import __version__, wire
+from wardein.__main__ import GARBAGE
 from wardein.cli import main as wardein
 from wardein.evidence import trust
 from wardein.evidence.envelope import read_claims, seal
@@ -41,6 +42,7 @@ from wardein.report import CHECK_RESULT, Coverage, Finding, Input, Report, Sever
 from wardein.subject import Subject, copy_of, digest_of
 
 RUNS = 7
+gc.set_threshold(GARBAGE)
 
 
 def cpu(work: Callable[[], object]) -> float:

@@ -9,6 +9,7 @@
 | components/yaml/*.yaml | the Kubeflow components |
 | pipelines/*.yaml | pipelines/*.py |
 | docs/steps.md, the table in README.md | every step |
+| docs/controls.md | components/wardein/policy/frameworks.yaml and the pack baseline |
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from functools import cache
+from io import StringIO
 from pathlib import Path
 
 from wardein import cli
@@ -85,6 +88,7 @@ def sources(steps: list[Step]) -> Iterator[tuple[Path, Callable[[], str]]]:
     for source in sorted((ROOT / "pipelines").glob("*.py")):
         yield source.with_suffix(".yaml"), lambda source=source: pipeline_yaml(source)
     yield ROOT / "docs" / "steps.md", lambda: steps_page(steps)
+    yield ROOT / "docs" / "controls.md", controls_page
     yield ROOT / "README.md", lambda: readme(steps)
 
 
@@ -290,6 +294,13 @@ def steps_page(steps: list[Step]) -> str:
             text.append(f"| `{p.name}` | {kind} | {default} | {p.doc.replace('|', '&#124;')} |")
         text += ["", f"Returns: {step.returns}", ""]
     return "\n".join(text)
+
+
+def controls_page() -> str:
+    """Which controls of the field's frameworks are covered: what the command prints."""
+    with redirect_stdout(StringIO()) as printed:
+        cli.main(["policy", "controls", "--markdown"])
+    return printed.getvalue()
 
 
 def readme(steps: list[Step]) -> str:

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
 
+# Evidence is many small objects without cycles; the default of 700 makes the collector walk them over and over.
+GARBAGE = 50_000
 HELP = os.path.join(os.path.dirname(__file__), "help.txt")
 
 
@@ -19,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0 if arguments else 2
     from wardein import cli
 
+    gc.set_threshold(GARBAGE)
     return cli.main(arguments)
 
 

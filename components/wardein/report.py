@@ -326,23 +326,7 @@ def conclude(
     Incomplete coverage is an ERROR whatever else was found; the findings are kept beside it.
     """
     judged = tuple(c.judge(metrics) for c in criteria)
-    failing = [f for f in findings if f.fails]
-    unmet = [c for c in judged if not c.met]
-    if not coverage.complete:
-        verdict, reason = Verdict.ERROR, _incomplete_text(coverage)
-    elif failing:
-        worst = min(failing, key=lambda f: f.severity.rank)
-        verdict = Verdict.FAIL
-        reason = (
-            f"{len(failing)} finding{'s' if len(failing) > 1 else ''}, the worst ({worst.severity}): {worst.message}"
-        )
-        if unmet:
-            reason += "; " + _unmet_text(unmet)
-    elif unmet:
-        verdict, reason = Verdict.FAIL, _unmet_text(unmet)
-    else:
-        met = f", {len(judged)} of {len(judged)} criteria met" if judged else ""
-        verdict, reason = Verdict.PASS, f"{coverage.examined} of {coverage.expected} {coverage.unit} examined{met}"
+    verdict, reason = verdict_of(coverage, judged, findings)
     return Report(
         verdict,
         reason,
@@ -354,6 +338,23 @@ def conclude(
         tuple(attestations),
         tuple(appendix),
     )
+
+
+def verdict_of(coverage: Coverage, judged: Sequence[Criterion], findings: Sequence[Finding]) -> tuple[Verdict, str]:
+    """What coverage, findings and judged criteria add up to, and why."""
+    failing = [f for f in findings if f.fails]
+    unmet = [c for c in judged if not c.met]
+    if not coverage.complete:
+        return Verdict.ERROR, _incomplete_text(coverage)
+    if failing:
+        worst = min(failing, key=lambda f: f.severity.rank)
+        more = f"{len(failing)} finding{'s' if len(failing) > 1 else ''}"
+        reason = f"{more}, the worst ({worst.severity}): {worst.message}"
+        return Verdict.FAIL, f"{reason}; {_unmet_text(unmet)}" if unmet else reason
+    if unmet:
+        return Verdict.FAIL, _unmet_text(unmet)
+    met = f", {len(judged)} of {len(judged)} criteria met" if judged else ""
+    return Verdict.PASS, f"{coverage.examined} of {coverage.expected} {coverage.unit} examined{met}"
 
 
 def could_not_look(reason: str) -> Report:

@@ -89,6 +89,21 @@ def open_regular(path: Path, shown: str, *, follow: bool = False) -> BufferedRea
     return open(descriptor, "rb")
 
 
+def read_regular(path: Path, limit: int) -> bytes:
+    """The content of a regular file, which may be reached by a link.
+
+    Raises:
+        WardeinError: As :func:`open_regular`, or if there are more bytes than the limit.
+    """
+    content = bytearray()
+    with open_regular(path, path.name, follow=True) as file:
+        while len(content) <= limit and (chunk := file.read(1024 * 1024)):
+            content += chunk
+    if len(content) > limit:
+        raise WardeinError(f"is larger than {limit} bytes", where=path.name)
+    return bytes(content)
+
+
 @dataclass(frozen=True)
 class Copy:
     """A copy of a file or folder, and the digest and size of the bytes that were copied."""

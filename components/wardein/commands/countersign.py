@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 
 def run(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     """Countersign the file that the options name."""
-    parser.add_argument(
-        "file", type=Path, help="the waivers that wardein waive wrote; the signature is added there"
-    )
+    parser.add_argument("file", type=Path, help="the waivers that wardein waive wrote; the signature is added there")
     parser.add_argument("--trust", type=Path, required=True, help="the trust root: whose key it is")
     parser.add_argument("--key", required=True, metavar="URI", help="the approver's key, with the role approve")
     options = parser.parse_args(argv)

@@ -22,7 +22,7 @@ class Claim:
 
     Attributes:
         content: The sha256 of the signed payload, which stays the same when the same thing is signed once more.
-        statement: The parsed payload; None if it cannot be read.
+        statement: The parsed payload, of a check's result only which check; None if it cannot be read.
         signer: The trusted key with the right role that signed it; None if there is none.
         signers: All trusted keys that signed it.
         error: Why the claim cannot be believed; empty if it can.
@@ -86,10 +86,12 @@ def _believe(where: str, envelope: Envelope, trust: TrustRoot) -> Claim:
     try:
         signers = trust.signers_of(envelope)
         signer = with_role(signers, *_roles(statement.predicate_type, claim.check))
-        report = None
-        if statement.predicate_type == CHECK_RESULT:
-            report = wire.from_json(statement.predicate, statement.subject)
-        return replace(claim, report=report, signer=signer, signers=signers)
+        if statement.predicate_type != CHECK_RESULT:
+            return replace(claim, signer=signer, signers=signers)
+        report = wire.from_json(statement.predicate, statement.subject)
+        # The report says it all; ten thousand findings need not lie in memory twice.
+        brief = replace(statement, predicate={"check": statement.predicate["check"]})
+        return Claim(where, envelope, claim.content, brief, report, signer, signers)
     except WardeinError as error:
         return replace(claim, error=str(error))
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from wardein.errors import WardeinError
 from wardein.evidence import openpgp
 from wardein.jsontext import MAX_BYTES, strict_loads
-from wardein.subject import open_regular
+from wardein.subject import read_regular
 
 if TYPE_CHECKING:
     from securesystemslib.signer import Key, Signer
@@ -135,14 +135,11 @@ def read_claims(path: Path) -> Iterator[Envelope | WardeinError]:
         WardeinError: If the file itself cannot be read, is too large or holds nothing.
     """
     try:
-        with open_regular(path, path.name, follow=True) as file:
-            content = file.read(MAX_BYTES + 1)
+        content = read_regular(path, MAX_BYTES)
     except OSError as error:
         raise WardeinError(
             f"cannot be read ({error.strerror})", where=str(path), mend="give the evidence file of a step"
         ) from None
-    if len(content) > MAX_BYTES:
-        raise WardeinError(f"is larger than {MAX_BYTES} bytes", where=path.name)
     lines = [line for line in content.split(b"\n") if line.strip()]
     if not 0 < len(lines) <= MAX_ENVELOPES:
         raise WardeinError(f"holds {len(lines)} lines, 1 to {MAX_ENVELOPES} envelopes are expected", where=path.name)

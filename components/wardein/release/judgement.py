@@ -10,7 +10,7 @@ from datetime import timedelta
 from wardein.policy.policy import CheckPolicy
 from wardein.release.terms import CLOCK_SKEW, Release, deny, moment
 from wardein.release.waivers import Waiver
-from wardein.report import Criterion, Finding, Report, Verdict, conclude
+from wardein.report import Criterion, Finding, Report, Verdict, verdict_of
 from wardein.spec import load
 
 
@@ -58,7 +58,7 @@ def _passed(case: Case) -> list[Finding]:
         return []
     if verdict is Verdict.NOT_APPLICABLE:
         return [deny("gate/not-applicable", case.check, "says it does not apply; the policy names no such condition")]
-    if verdict is Verdict.FAIL and case.waived and _again(case).verdict is Verdict.PASS:
+    if verdict is Verdict.FAIL and case.waived and _again(case)[0] is Verdict.PASS:
         return []  # nothing but waived findings stood against it
     return [deny("gate/not-passed", case.check, f"{verdict}: {case.report.reason}")]
 
@@ -67,10 +67,10 @@ def _is_consistent(case: Case) -> list[Finding]:
     """Recompute the verdict from coverage, findings and metrics: a PASS that these do not bear out is denied."""
     if case.report.verdict is not Verdict.PASS:
         return []
-    again = _again(case)
-    if again.verdict is Verdict.PASS:
+    verdict, reason = _again(case)
+    if verdict is Verdict.PASS:
         return []
-    text = f"says PASS, but its own content says {again.verdict}: {again.reason}"
+    text = f"says PASS, but its own content says {verdict}: {reason}"
     return [deny("gate/contradiction", case.check, text)]
 
 
@@ -135,9 +135,7 @@ def _database_is_fresh(case: Case) -> list[Finding]:
     return [deny("gate/database", case.check, f"its database is {oldest.days} days old; the policy allows {days:g}")]
 
 
-def _again(case: Case) -> Report:
-    """The verdict that the report's own content adds up to, without what is waived."""
-    report = case.report
-    return conclude(
-        coverage=report.coverage, metrics=report.metrics, criteria=report.criteria, findings=case.open_findings
-    )
+def _again(case: Case) -> tuple[Verdict, str]:
+    """The verdict that the report's own content adds up to, without what is waived, and why."""
+    judged = [criterion.judge(case.report.metrics) for criterion in case.report.criteria]
+    return verdict_of(case.report.coverage, judged, case.open_findings)

@@ -14,6 +14,7 @@ from typing import Any
 
 from wardein.errors import WardeinError
 from wardein.jsontext import MAX_BYTES, strict_loads
+from wardein.subject import read_regular
 
 CONTEXT = "https://openvex.dev/ns"
 # https://github.com/openvex/spec/blob/main/OPENVEX-SPEC.md#status-justifications
@@ -43,8 +44,7 @@ def read(path: Path) -> tuple[list[Request], list[str]]:
         WardeinError: If it is not an OpenVEX document.
     """
     try:
-        with open(path, "rb") as file:
-            data = strict_loads(file.read(MAX_BYTES + 1), where=path.name)
+        data = strict_loads(read_regular(path, MAX_BYTES), where=path.name)
     except OSError as error:
         raise WardeinError(f"cannot be read ({error.strerror})", where=str(path)) from None
     statements = data.get("statements") if isinstance(data, dict) else None
