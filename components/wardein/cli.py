@@ -52,6 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return EXIT_ERROR
+    except OSError as error:
+        print(f"wardein: {printable(str(error.filename or '')[:200])}: {error.strerror}", file=sys.stderr)
+        return EXIT_ERROR
     except KeyboardInterrupt:
         print("wardein: interrupted", file=sys.stderr)
         return EXIT_ERROR
@@ -71,7 +74,7 @@ def run_step(name: str, argv: Sequence[str]) -> int:
     if as_json:
         from wardein import wire
 
-        print(json.dumps(wire.to_json(report), indent=2, ensure_ascii=False))
+        print(_escaped(json.dumps(wire.to_json(report), indent=2, ensure_ascii=False)))
     else:
         print(summary(report))
     if (
@@ -83,6 +86,13 @@ def run_step(name: str, argv: Sequence[str]) -> int:
     if report.verdict is Verdict.ERROR:
         print(f"wardein: {step.command}: {report.reason}", file=sys.stderr)
     return exit_code(report, exit_zero=exit_zero)
+
+
+def _escaped(text: str) -> str:
+    """JSON in which no character is anything but visible: those that turn or hide text are written as escapes."""
+    if text.isascii():
+        return text  # json has escaped the control characters
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def exit_code(report: Report, *, exit_zero: bool = False) -> int:
@@ -198,8 +208,11 @@ def _scalar(param: Param, text: Any, kind: str) -> Any:
 def _items(param: Param, text: str) -> list[Any]:
     if text.lstrip().startswith("["):
         value = _json(param, text)
-        if isinstance(value, list):
-            return value
+        if not isinstance(value, list) or any(isinstance(item, (dict, list, type(None))) for item in value):
+            raise UsageError(f"{text[:40]!r} is not a list of plain values", where=param.flag)
+        if param.type == "paths" and not all(isinstance(item, str) for item in value):
+            raise UsageError(f"{text[:40]!r} is not a list of paths", where=param.flag)
+        return value
     return [text] if text else []
 
 
@@ -215,6 +228,8 @@ def _pairs(param: Param, text: str) -> list[tuple[str, Any]]:
 def _json(param: Param, text: str) -> Any:
     from wardein.jsontext import strict_loads
 
+    if not is_text(text):
+        raise UsageError("is not UTF-8", where=param.flag)
     return strict_loads(text.encode(), where=param.flag)
 
 

@@ -152,7 +152,7 @@ def read_database(folder: Path) -> Contents:
         raise WardeinError(f"its schema is {found!r}, not {SCHEMA}", where="metadata.json", mend=HOW_TO_GET_ONE)
     try:
         updated = datetime.fromisoformat(str(data.get("UpdatedAt"))).astimezone(UTC)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise WardeinError("'UpdatedAt' is not a time", where="metadata.json", mend=HOW_TO_GET_ONE) from None
     with bbolt.open_file(folder / "db" / "trivy.db") as root:
         buckets = frozenset(_public_name(key) for key, value in root if key not in _DETAILS and _has_advisory(value))
