@@ -200,9 +200,9 @@ def _scalar(param: Param, text: Any, kind: str) -> Any:
                 raise ValueError(text)
             return value
         return int(str(text)) if kind == "int" else str(text)
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, OverflowError):
         wanted = {"bool": "true or false", "int": "a whole number", "float": "a finite number"}[kind]
-        raise UsageError(f"{text!r} is not {wanted}", where=param.flag) from None
+        raise UsageError(f"{text!r:.60} is not {wanted}", where=param.flag) from None
 
 
 def _items(param: Param, text: str) -> list[Any]:

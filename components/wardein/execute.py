@@ -85,12 +85,23 @@ def run(step: Step, arguments: Mapping[str, Any], options: Options) -> Report:
     if options.evidence is not None:
         files.write_whole(options.evidence, _evidence(report, signer))
     if options.html is not None:
-        files.write_whole(options.html, page.render(report).encode())
+        files.write_whole(options.html, _page(report))
     if options.sarif is not None:
         from wardein.export import sarif
 
         files.write_whole(options.sarif, sarif.render(report).encode())
     return report
+
+
+def _page(report: Report) -> bytes:
+    """The page; what evidence says can be odd enough to break a picture, and its verdict stands all the same."""
+    try:
+        return page.render(report).encode()
+    except Exception as error:
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        mend = "the evidence is written; look at it with: wardein show FILE"
+        raise WardeinError(f"cannot be drawn ({type(error).__name__})", where="the page", mend=mend) from None
 
 
 def _check_apart(step: Step, arguments: Mapping[str, Any], options: Options) -> None:
@@ -144,6 +155,7 @@ def _guarded(step: Step, arguments: dict[str, Any], options: Options) -> Report:
             identity["inputs"] = inputs
             outputs = _redirect_outputs(step, bound, private)
             report = _judged(replace(step.function(**bound), **identity), options.policy, step)
+            _check_writable(report)
             for written, target in outputs:
                 if written.exists():
                     files.deliver(written, target)
@@ -160,6 +172,14 @@ def _guarded(step: Step, arguments: dict[str, Any], options: Options) -> Report:
         text = _with_original_names(" ".join(str(error).split())[:300], originals)
         mend = f"set {DEBUG_VARIABLE}=1 for the traceback"
         return replace(could_not_look(f"{type(error).__name__}: {text}; {mend}"), **identity)
+
+
+def _check_writable(report: Report) -> None:
+    """Whatever a step found can be written down; if not, that is its ERROR, and not a failure to leave any evidence."""
+    from wardein import wire
+
+    if not is_text(json.dumps(wire.to_json(report), ensure_ascii=False, allow_nan=False)):
+        raise WardeinError("a name in what was found is not UTF-8", mend="rename the column or the file")
 
 
 def _check_arguments(step: Step, arguments: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -111,7 +112,10 @@ def _unit_range(set_limits: Any, metrics: Sequence[Metric]) -> None:
 
 def _svg(figure: Figure, title: str) -> str:
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Title": title})
+    with warnings.catch_warnings():
+        # matplotlib warns of letters that its fonts lack, and names from the data would reach the terminal.
+        warnings.simplefilter("ignore", UserWarning)
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Title": title})
     return buffer.getvalue().partition("?>")[2].partition(">")[2]
 
 
