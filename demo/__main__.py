@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo: an honest release through the whole pipeline, then three bad ones that the gate must stop.
 
-Ends with 0 only if the honest one was promoted and every bad one was stopped, each for the right reason.
+Ends with 0 only if the honest one was promoted, and passes ``wardein assess``, and every bad one was stopped, each for
+the right reason.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from tabulate import tabulate
 
+from demo.manifest import write
 from demo.world import ADVISORIES, World, make
 from wardein import wire
 from wardein.evidence.envelope import Envelope, read_claims
@@ -76,6 +78,9 @@ def main() -> int:
     unfair = run_pipeline(world, "unfair", train_data=str(folder / "prejudiced-train.csv"))
     ok.append(stopped(unfair, "gate/criterion", "evaluate_fairness", served, world))
 
+    say("5. The honest release once more, without an orchestrator: wardein assess")
+    ok.append(assessed(world, honest))
+
     print(f"\n{sum(ok)} of {len(ok)} as it should be, in {time.monotonic() - started:.0f} s")
     print(f"The report page of the honest release: {page}")
     return 0 if all(ok) else 1
@@ -121,6 +126,16 @@ def stopped_swap(world: World, honest: Run, served: str | None) -> bool:
     print("   " + "\n   ".join(ended.stdout.splitlines()[:5]))
     right = ended.returncode == 1 and ended.stdout.count("gate/other-subject") == 4
     return expect("stopped", right and current(world) == served, "four checks speak of another model")
+
+
+def assessed(world: World, honest: Run) -> bool:
+    """Run the checks and the gate from a manifest, as a continuous integration system would."""
+    manifest = write(world, honest.folder / "train" / "model", honest.folder / "sign-artifact" / "signature")
+    outputs = [f"--{kind}={world.folder / f'assess.{kind}'}" for kind in ("junit", "sarif", "markdown")]
+    command = [sys.executable, "-m", "wardein", "assess", "--config", str(manifest), *outputs]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    print("   " + "\n   ".join(ended.stdout.splitlines()))
+    return expect("passed", ended.returncode == 0, f"see {manifest}, and assess.junit, .sarif and .markdown beside it")
 
 
 def stopped(run: Run, rule: str, check: str, served: str | None, world: World) -> bool:
