@@ -83,6 +83,8 @@ def run_step(name: str, argv: Sequence[str]) -> int:
         and not (options["key"] or os.environ.get(KEY_VARIABLE))
     ):
         print("wardein: the evidence is not signed, and no gate will count it; give --key", file=sys.stderr)
+    if step.name == "approve" and report.passed and not options["evidence"]:
+        print("wardein: nothing is approved yet: give --evidence FILE and --key URI", file=sys.stderr)
     if report.verdict is Verdict.ERROR:
         print(f"wardein: {step.command}: {report.reason}", file=sys.stderr)
     return exit_code(report, exit_zero=exit_zero)
@@ -108,10 +110,15 @@ def summary(report: Report) -> str:
 
     lines = [f"{report.verdict}  {report.check}  {report.reason}"]
     asked = {(c.metric, c.slice) for c in report.criteria}
-    headline = [m for m in report.metrics if not m.slice or (m.name, m.slice) in asked][:12]
-    lines += [f"  measured {m.label}: {interval_text(m)}" for m in headline]
+    headline = [m for m in report.metrics if not m.slice or m.direction != "none" or (m.name, m.slice) in asked]
+    headline.sort(key=lambda m: ((m.name, m.slice) not in asked, m.direction == "none", bool(m.slice)))
+    lines += [f"  measured {m.label}: {interval_text(m)}" for m in headline[:12]]
     lines += [f"  not met  {c.label}: {c.note} (asked by the {c.source})" for c in report.criteria if not c.met]
-    shown = sorted(report.findings, key=lambda f: f.severity.rank)[:10]
+    found = sorted(report.findings, key=lambda f: (not f.fails, f.rule == "gate/counted", f.severity.rank))
+    # What was lifted, waived or not counted is never lost among the rest.
+    shown = [
+        f for n, f in enumerate(found) if n < 10 or f.rule.startswith(("waiver/", "approval/", "gate/break-glass"))
+    ]
     lines += [f"  {f.severity:<8} {f.rule}  {f.location + '  ' if f.location else ''}{f.message}" for f in shown]
     if len(report.findings) > len(shown):
         lines.append(f"  … and {len(report.findings) - len(shown)} more findings; --json lists all")
@@ -131,10 +138,12 @@ def step_parser(step: Step) -> argparse.ArgumentParser:
         default = (
             "" if param.required or param.default in (None, "", [], {}) else f" (default: {_shown(param.default)})"
         )
+        several = param.type.startswith(("paths", "list", "dict"))
         own.add_argument(
             param.flag,
             dest=param.name,
-            action="append",
+            action="extend" if several else "append",
+            nargs="+" if several else None,
             required=param.required,
             metavar=_metavar(param),
             help=_escape(param.doc + default),
@@ -153,6 +162,8 @@ def step_parser(step: Step) -> argparse.ArgumentParser:
     )
     if not step.has("policy"):
         common.add_argument("--policy", type=Path, metavar="DIR", help="also apply this policy's thresholds")
+        common.add_argument("--environment", default="", metavar="NAME", help="those that it has for this environment")
+        common.add_argument("--tier", default="", choices=("low", "standard", "high"), help="and for this risk tier")
     common.add_argument("--run-id", default="", metavar="ID", help="bind the evidence to one run of a pipeline")
     common.add_argument("--time-limit", type=float, default=0.0, metavar="SECONDS", help="end in ERROR after this long")
     common.add_argument("--orchestrator", default="cli", choices=("cli", "kfp", "airflow"), help=argparse.SUPPRESS)

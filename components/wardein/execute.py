@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wardein import __version__, files
 from wardein.errors import UsageError, WardeinError, is_text, missing_extra
@@ -28,8 +28,13 @@ from wardein.report import CHECK_RESULT, Input, Report, could_not_look
 from wardein.spec import Param, Step
 from wardein.subject import Copy, Subject, copy_of
 
+if TYPE_CHECKING:
+    from wardein.evidence.trust import Role
+
 KEY_VARIABLE = "WARDEIN_KEY"
 DEBUG_VARIABLE = "WARDEIN_DEBUG"
+# Steps whose evidence says something that only these roles may say.
+DECIDES: Mapping[str, tuple[Role, ...]] = {"gate": ("gate",), "approve": ("approve",)}
 STOPPED = "was told to stop before it had finished (SIGTERM)"
 
 
@@ -43,6 +48,8 @@ class Options:
         sarif: Where to write the findings for code scanning, as SARIF 2.1.0.
         key: The URI of the key that signs the evidence; empty for unsigned.
         policy: A policy folder whose thresholds are applied to the check's metrics as well.
+        environment: Where the policy is to hold; empty for what holds everywhere.
+        tier: The risk tier; empty for the policy's own.
         run_id: Binds the evidence to one run of a pipeline.
         time_limit: Seconds after which the step ends in ERROR; 0 for none.
         orchestrator: Who runs the step: ``cli``, ``kfp`` or ``airflow``.
@@ -53,6 +60,8 @@ class Options:
     sarif: Path | None = None
     key: str = ""
     policy: Path | None = None
+    environment: str = ""
+    tier: str = ""
     run_id: str = ""
     time_limit: float = 0.0
     orchestrator: str = "cli"
@@ -79,6 +88,7 @@ def run(step: Step, arguments: Mapping[str, Any], options: Options) -> Report:
         page.check_installed()
     _check_apart(step, arguments, options)
     signer = _signer(options.key) if options.evidence is not None else None
+    _check_role(step, arguments, signer)
     started = datetime.now(UTC)
     report = _guarded(step, dict(arguments), options)
     report = replace(report, execution=_execution(started, options), nonce=options.run_id)
@@ -102,6 +112,20 @@ def _page(report: Report) -> bytes:
             raise
         mend = "the evidence is written; look at it with: wardein show FILE"
         raise WardeinError(f"cannot be drawn ({type(error).__name__})", where="the page", mend=mend) from None
+
+
+def _check_role(step: Step, arguments: Mapping[str, Any], signer: Any) -> None:
+    """Find out now that what a key is to sign would not count, and not from the next step."""
+    from wardein.evidence import trust
+
+    if step.name not in DECIDES or signer is None:
+        return
+    try:
+        root = trust.load(Path(arguments["trust"]))
+    except (WardeinError, KeyError, TypeError):
+        return  # the step itself says what is wrong with it
+    emergency: tuple[Role, ...] = ("break-glass",)
+    trust.holder_of(root, signer, *(emergency if arguments.get("break_glass") else DECIDES[step.name]))
 
 
 def _check_apart(step: Step, arguments: Mapping[str, Any], options: Options) -> None:
@@ -154,7 +178,7 @@ def _guarded(step: Step, arguments: dict[str, Any], options: Options) -> Report:
             identity["subject"] = tuple(Subject(i.name, i.digest) for i in inputs if i.name == step.subject.name)
             identity["inputs"] = inputs
             outputs = _redirect_outputs(step, bound, private)
-            report = _judged(replace(step.function(**bound), **identity), options.policy, step)
+            report = _judged(replace(step.function(**bound), **identity), options, step)
             _check_writable(report)
             for written, target in outputs:
                 if written.exists():
@@ -191,13 +215,13 @@ def _check_arguments(step: Step, arguments: Mapping[str, Any]) -> None:
             raise UsageError(f"{arguments[param.name]!r} is none of {', '.join(param.choices)}", where=param.flag)
 
 
-def _judged(report: Report, folder: Path | None, step: Step) -> Report:
+def _judged(report: Report, options: Options, step: Step) -> Report:
     """Apply the policy's thresholds to a check; what decides on a release reads the policy itself."""
-    if folder is None or step.kind != "check":
+    if options.policy is None or step.kind != "check":
         return report
     from wardein.policy.load import load
 
-    policy = load(folder)
+    policy = load(options.policy, options.environment, options.tier)
     return replace(report.judged_by(policy.criteria_for(step.name, report.metrics)), policy_digest=policy.digest)
 
 

@@ -303,7 +303,8 @@ class Report:
 
     def judged_by(self, criteria: Sequence[Criterion]) -> Report:
         """The same measurements with more criteria applied. Criteria can only make a verdict worse."""
-        added = tuple(c.judge(self.metrics) for c in criteria)
+        judged = tuple(c.judge(self.metrics) for c in criteria)
+        added = tuple(c for c in judged if c not in self.criteria)
         every = self.criteria + added
         unmet = [c for c in added if not c.met]
         if self.verdict is not Verdict.PASS or not unmet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -122,7 +122,7 @@ def test_another_decision(changed: dict, message: str, siege: Siege) -> None:
 
 def test_a_later_refusal_outweighs_an_earlier_pass(siege: Siege) -> None:
     paths = decided(siege)
-    later = (NOW + timedelta(minutes=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    later = (datetime.now(UTC) + timedelta(minutes=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
     ran = promote(siege, [*paths, decision(siege, verificationResult="FAILED", timeVerified=later)])
     assert deny_rules(ran) == {"promote/decision"}
 
@@ -304,7 +304,7 @@ def test_a_decision_for_another_place_is_none(changed: dict, rule: str, siege: S
 
 def test_a_model_that_was_refused_later_is_not_served(siege: Siege) -> None:
     assert promote(siege, decided(siege)).code == 0
-    later = (NOW + timedelta(minutes=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    later = (datetime.now(UTC) + timedelta(minutes=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
     refused = decision(siege, verificationResult="FAILED", timeVerified=later)
     claims = siege.folder / "served" / "current" / "claims.jsonl"
     claims.write_bytes(claims.read_bytes() + refused.read_bytes())

@@ -46,6 +46,12 @@ class Manifest:
     claims: tuple[Path, ...]
     evidence: Path
 
+    @property
+    def tier(self) -> str:
+        """The risk tier to judge by; empty for the policy's own."""
+        asked = str(self.settings.get("tier", ""))
+        return "" if asked == "default" else asked
+
     def names(self, policy: Policy) -> tuple[str, ...]:
         """The checks to run, in the order in which they are registered."""
         wanted = policy.required if self.checks is None else tuple(self.checks)

@@ -83,13 +83,21 @@ def _of_the_run(report: Report, now: Now) -> Iterator[str]:
         yield "the version of wardein or Python changed"
     if report.nonce != now.run_id:
         yield "it belongs to another run"
-    if report.policy_digest != now.policy.digest:
-        yield "the policy changed"
+    if report.policy_digest != now.policy.digest or _asked_by_policy(report) != _asked_now(report, now.policy):
+        yield "the policy changed, or another tier or environment is asked for"
     if not _is_fresh(report, now.policy.checks.get(report.check, CheckPolicy())):
         yield "it has aged"
     changed = next((tool.name for tool in report.tools if not _is_installed(tool)), "")
     if changed:
         yield f"another version of {changed} would run now"
+
+
+def _asked_by_policy(report: Report) -> list[str]:
+    return sorted(f"{c.label} {c.min_n}" for c in report.criteria if c.source == "policy")
+
+
+def _asked_now(report: Report, policy: Policy) -> list[str]:
+    return sorted(f"{c.label} {c.min_n}" for c in policy.criteria_for(report.check, report.metrics))
 
 
 def _of_what_is_asked(step: Step, arguments: Mapping[str, Any], report: Report) -> Iterator[str]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from wardein.errors import UsageError, WardeinError
 from wardein.evidence import trust as trust_root
 from wardein.evidence.keys import signer_for
 from wardein.policy.load import load as load_policy
+from wardein.policy.policy import Policy
 from wardein.report import Report, Verdict
 from wardein.spec import Step, load
 
@@ -85,13 +86,14 @@ class Assess:
         """
         artifacts = self.manifest.artifacts
         trust = trust_root.load(artifacts["trust"])
-        policy = load_policy(artifacts["policy"], trust.environment, self.manifest.settings.get("tier", ""))
+        policy = load_policy(artifacts["policy"], trust.environment, self.manifest.tier)
         gate = load("gate")
         plan = [(step, self.manifest.arguments(step, policy)) for step in map(load, self.manifest.names(policy))]
         shown = self.manifest.arguments(gate, policy)
         key, gate_key = self.manifest.key("check"), self.manifest.key("gate")
         now = Now(signer_for(key).public_key.keyid, trust, policy, self.run_id)
         signer_for(gate_key)
+        self._check_present(plan)
         with _alone(self.manifest.evidence, artifacts):
             checks = []
             for number, (step, arguments) in enumerate(plan, 1):
@@ -102,9 +104,19 @@ class Assess:
                 checks.append(ended)
             claims = [*(self.evidence(step) for step, _ in plan), *self.manifest.claims]
             self.tell("gate …")
-            ended = self._run(gate, {**shown, "claims": claims}, gate_key, self.html)
+            ended = self._run(gate, {**shown, "claims": claims}, gate_key, html=self.html)
             self.tell(f"gate: {ended.report.verdict} in {ended.seconds:.1f} s")
         return Assessment(tuple(checks), ended)
+
+    def _check_present(self, plan: Sequence[tuple[Step, Mapping[str, Any]]]) -> None:
+        """Find out before hours of work, not after, that a file is missing."""
+        read = {(p.name, given[p.name]) for step, given in plan for p in step.params if p.artifact and p.name in given}
+        named = sorted((name, path) for name, path in read if isinstance(path, Path))
+        for name, path in [*named, *(("claims", path) for path in self.manifest.claims)]:
+            if not path.exists():
+                raise UsageError(
+                    f"{path} does not exist", where=f"{self.manifest.file.name}: {name}", mend="check the path"
+                )
 
     def evidence(self, step: Step) -> Path:
         """Where the evidence of a step lies."""
@@ -118,12 +130,21 @@ class Assess:
                 return Ended(report, time.monotonic() - started, reused=True)
             if why:
                 self.tell(f"      run again: {why}")
-        return self._run(step, arguments, key)
+        return self._run(step, arguments, key, now.policy)
 
-    def _run(self, step: Step, arguments: Mapping[str, Any], key: str, html: Path | None = None) -> Ended:
+    def _run(
+        self, step: Step, arguments: Mapping[str, Any], key: str, policy: Policy | None = None, html: Path | None = None
+    ) -> Ended:
         started = time.monotonic()
-        policy = None if step.has("policy") else self.manifest.artifacts["policy"]
-        options = execute.Options(evidence=self.evidence(step), html=html, key=key, policy=policy, run_id=self.run_id)
+        options = execute.Options(
+            evidence=self.evidence(step),
+            html=html,
+            key=key,
+            policy=self.manifest.artifacts["policy"] if policy else None,
+            environment=policy.environment if policy else "",
+            tier=policy.tier if policy else "",
+            run_id=self.run_id,
+        )
         report = execute.run(step, arguments, options)
         if report.verdict is Verdict.ERROR and report.reason.startswith(execute.STOPPED):
             raise WardeinError(f"{step.name} {report.reason}", mend="run it again to go on from there")

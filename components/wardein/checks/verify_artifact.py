@@ -12,6 +12,7 @@ from wardein.errors import UsageError, WardeinError
 from wardein.report import SIGNER_RULE, Coverage, Finding, Report, Severity, conclude
 
 if TYPE_CHECKING:
+    from wardein.evidence.summaries import Summary as Decided
     from wardein.evidence.trust import TrustRoot as TrustedKeys
 
 
@@ -83,12 +84,24 @@ def _against_decisions(vsa: Path, digest: str, root: TrustedKeys) -> Iterator[Fi
         if claim.statement is None:
             raise WardeinError(claim.error, mend="give the claims.jsonl that promote keeps beside the model")
     where = {"model": digest, "environment": root.environment, "policy": root.policy_digest}
-    decided = [s for s in summaries_in(claims) if all(getattr(s, name) == where[name] for name in where)]
+    summaries = summaries_in(claims)
+    decided = [s for s in summaries if all(getattr(s, name) == where[name] for name in where)]
+    for summary in summaries if not decided else decided[-1:]:
+        yield Finding("signature/decision", Severity.INFO, _words(summary, where), summary.environment, fails=False)
     if not decided:
         message = f"no gate of the trust root let these bytes through in {root.environment} under the policy it pins"
         yield Finding("signature/undecided", Severity.CRITICAL, message)
     elif not decided[-1].passed:
         yield Finding("signature/denied", Severity.CRITICAL, "the gate's last decision on these bytes is FAILED")
+
+
+def _words(summary: Decided, where: Mapping[str, str]) -> str:
+    """A decision in words, and in what it is another than the one that is needed."""
+    glass = ", by a break-glass" if "WARDEIN_BREAK_GLASS" in str(summary.said.get("verifiedLevels")) else ""
+    result = "PASSED" if summary.passed else "FAILED"
+    text = f"{result} on {summary.decided:%Y-%m-%d %H:%M} UTC, tier {summary.tier}{glass}"
+    other = [f"another {name}" for name, value in where.items() if getattr(summary, name) != value]
+    return f"{text}; does not count here: {', '.join(other)}" if other else text
 
 
 def _differences(signed: Mapping[str, str], present: Mapping[str, str]) -> Iterator[Finding]:

@@ -32,13 +32,12 @@ def countersign(path: Path, trust: Path, uri: str) -> int:
             identity with the role ``approve``.
     """
     from wardein import files
-    from wardein.commands.waive import holder_of
     from wardein.evidence import trust as trust_root
     from wardein.evidence.envelope import read_claims
     from wardein.evidence.keys import signer_for
 
     root, signer = trust_root.load(trust), signer_for(uri)
-    approver = holder_of(root, signer, "approve")
+    approver = trust_root.holder_of(root, signer, "approve")
     lines = []
     for number, item in enumerate(read_claims(path), 1):
         if isinstance(item, WardeinError):

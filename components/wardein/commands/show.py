@@ -87,10 +87,18 @@ def _signed_by(envelope: Any, trusted: Any) -> str:
         return "by nobody"
     if trusted is None:
         return f"by {keyids} (not verified: give --trust)"
-    for key in trusted.keys:
-        if envelope.verified_by(key.key):
+    return "; ".join(_signature(envelope, keyid, trusted) for keyid, _ in envelope.signatures)
+
+
+def _signature(envelope: Any, keyid: str, trusted: Any) -> str:
+    # Other tools name a key differently, or not at all: then every listed key is tried.
+    keys = [key for key in trusted.keys if key.key.keyid == keyid] or trusted.keys
+    for key in keys:
+        if envelope.verified_by(key.key, keyid):
             return f"by {key.name} ({', '.join(key.roles)}), verified"
-    return f"by {keyids}, which no key of the trust root bears out"
+    if len(keys) == 1:
+        return f"by {keys[0].name}, WHICH DOES NOT HOLD"
+    return f"by {keyid[:16] or 'a key without identifier'}, which no key of the trust root bears out"
 
 
 def _trust(path: Path | None) -> Any:

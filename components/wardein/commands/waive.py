@@ -7,7 +7,6 @@ import argparse
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from wardein.errors import UsageError, WardeinError, printable
 
@@ -58,7 +57,7 @@ def waive(options: argparse.Namespace) -> int:
     from wardein.evidence.keys import signer_for
     from wardein.evidence.statement import WAIVER, write
     from wardein.evidence.statement import read as read_statement
-    from wardein.release.waivers import Waiver, predicate, read, scope_digest
+    from wardein.release.waivers import Waiver, has_an_end, predicate, read, scope_digest
     from wardein.subject import Subject
 
     if options.out.exists():
@@ -66,7 +65,7 @@ def waive(options: argparse.Namespace) -> int:
     if not 0 < options.days <= 3650:
         raise UsageError("is not a number of days between 0 and 3650", where="--days")
     root, signer = trust_root.load(options.trust), signer_for(options.key)
-    owner = holder_of(root, signer, "waive")
+    owner = trust_root.holder_of(root, signer, "waive")
     now = datetime.now(UTC).replace(microsecond=0)
     lines = []
     for asked in _asked(options):
@@ -77,19 +76,14 @@ def waive(options: argparse.Namespace) -> int:
             read(read_statement(payload))
         except ValueError as error:
             raise UsageError(str(error), where="--rule", mend="see docs/waivers.md") from None
+        if not has_an_end(waiver):
+            mend = "give an upper end, like '>=9,<9.0.1', or for other ecosystems '==1.2 || ==1.3'"
+            raise UsageError(f"{waiver.versions!r} has no end", where="--versions", mend=mend)
         lines.append(seal(payload, signer).to_line())
         print(printable(f"{waiver.check}: {waiver.label} until {waiver.expires:%Y-%m-%d}, owned by {waiver.owner}"))
     files.write_whole(options.out, b"".join(lines))
     print(f"{options.out}: counts once somebody else signs it: wardein countersign {options.out} --trust … --key …")
     return 0
-
-
-def holder_of(root: Any, signer: Any, role: str) -> Any:
-    """The trusted key that a signer holds."""
-    for trusted in root.keys:
-        if trusted.key.keyid == signer.public_key.keyid and role in trusted.roles:
-            return trusted
-    raise UsageError(f"is no key that the trust root lists with the role {role}", where="--key")
 
 
 def _asked(options: argparse.Namespace) -> list[dict[str, str]]:

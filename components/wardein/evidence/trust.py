@@ -21,13 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from wardein.errors import WardeinError, missing_extra
+from wardein.errors import UsageError, WardeinError, missing_extra
 from wardein.evidence import openpgp
 from wardein.evidence.envelope import PAYLOAD_TYPE, Envelope
 from wardein.jsontext import strict_loads
 
 if TYPE_CHECKING:
-    from securesystemslib.signer import Key
+    from securesystemslib.signer import Key, Signer
 
 # Whoever runs the gate can pin the trust root's sha256 in its environment, out of reach of run parameters.
 PIN_VARIABLE = "WARDEIN_TRUST_SHA256"
@@ -104,6 +104,19 @@ def with_role(signers: Sequence[TrustedKey], *roles: Role) -> TrustedKey:
     raise WardeinError(f"is signed by {first.name}, whose roles ({', '.join(first.roles)}) do not include {needed}")
 
 
+def holder_of(root: TrustRoot, signer: Signer, *roles: Role) -> TrustedKey:
+    """The trusted key with one of these roles that a signer holds.
+
+    Raises:
+        UsageError: If there is none: whatever it signs would not count.
+    """
+    for trusted in root.keys:
+        if trusted.key.keyid == signer.public_key.keyid and set(roles) & set(trusted.roles):
+            return trusted
+    named = " or ".join(roles)
+    raise UsageError(f"is no key that the trust root lists with the role {named}", where="--key")
+
+
 def load(path: Path) -> TrustRoot:
     """Read a trust root.
 
@@ -122,6 +135,9 @@ def load(path: Path) -> TrustRoot:
             f"cannot be read ({error.strerror})", where=str(path), mend="wardein init DIR makes one for trying out"
         ) from None
     pinned = os.environ.get(PIN_VARIABLE)
+    if pinned is not None and not re.fullmatch(r"[0-9a-f]{64}", pinned):
+        mend = "set it to the 64 digits that sha256sum prints, without the file's name"
+        raise WardeinError("is not a lower-case sha256", where=PIN_VARIABLE, mend=mend)
     if pinned is not None and hashlib.sha256(content).hexdigest() != pinned:
         raise WardeinError(f"is not the trust root that {PIN_VARIABLE} pins", where=path.name)
     data = strict_loads(content, where=path.name)

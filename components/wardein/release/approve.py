@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -80,7 +80,11 @@ def approve(
     report = conclude(
         coverage=Coverage("required checks", required, required),
         tools=verifiers(release),
-        findings=[*findings, *_is_possible(release, justification, hours, break_glass=break_glass)],
+        findings=[
+            *findings,
+            *_author(decision.reports, release),
+            *_is_possible(release, justification, hours, break_glass=break_glass),
+        ],
         appendix=decision.reports,
     )
     if not report.passed:
@@ -88,6 +92,14 @@ def approve(
     limit = release.policy.break_glass.max_hours if break_glass else release.policy.approvals.max_age_hours
     said = statement_of(release, decision.rests_on, justification, hours or limit, break_glass=break_glass)
     return replace(report, attestations=(Attestation(APPROVAL, said),))
+
+
+def _author(reports: Sequence[Report], release: Release) -> Iterator[Finding]:
+    from wardein.release.approvals import authors_in
+    from wardein.release.terms import tell
+
+    for author in sorted(authors_in(reports, release)):
+        yield tell("approve/author", "approvals", f"{author} made the model: an approval by {author} does not count")
 
 
 def _is_possible(release: Release, justification: str, hours: float, *, break_glass: bool) -> Iterator[Finding]:

@@ -82,6 +82,8 @@ def gate(
         denied = sorted({finding.rule for finding in report.findings if finding.fails})
         entry = {"action": "decide", "result": "PASSED" if report.passed else "FAILED", "reasons": " ".join(denied)}
         entry["decided"] = release.now.isoformat()
+        entry["approvers"] = " ".join(sorted({a.identity for a in decision.approvals if not a.break_glass}))
+        entry |= {"breakGlass": decision.break_glass.identity} if decision.break_glass else {}
         audit.parent.mkdir(parents=True, exist_ok=True)
         AuditLog(audit, release.trust.environment).append(entry | record_of(release))
     return replace(report, attestations=(Attestation(VSA, _summary(decision, release, report.passed)),))

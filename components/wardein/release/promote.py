@@ -160,20 +160,41 @@ def _decided(decision: Decision, release: Release) -> Summary | None:
     """The last believable decision on this model, in this environment and tier, under this policy, for this run."""
     from wardein.evidence.summaries import summaries_in
 
-    wanted = {
+    wanted = _wanted(release)
+    found = [s for s in summaries_in(decision.claims) if all(getattr(s, name) == wanted[name] for name in wanted)]
+    return found[-1] if found else None
+
+
+def _wanted(release: Release) -> dict[str, str]:
+    """What a decision has to be about."""
+    return {
         "model": release.shown["model"],
         "policy": release.policy.digest,
         "environment": release.trust.environment,
         "tier": release.policy.tier,
         "nonce": release.nonce,
     }
-    found = [s for s in summaries_in(decision.claims) if all(getattr(s, name) == wanted[name] for name in wanted)]
-    return found[-1] if found else None
+
+
+def _what_else(decision: Decision, release: Release) -> str:
+    """In what the last decision that was shown is another."""
+    from wardein.evidence.summaries import summaries_in
+
+    found = summaries_in(decision.claims)
+    if not found:
+        return "among the claims: give the gate's --evidence as one of them"
+    names = {"nonce": "run (--nonce)"}
+    other = [
+        f"{names.get(n, n)} {getattr(found[-1], n)!r}"
+        for n, v in _wanted(release).items()
+        if getattr(found[-1], n) != v
+    ]
+    return f"for this release: the last one is of the {', '.join(other)}"
 
 
 def _is_decided(decided: Summary | None, decision: Decision, release: Release) -> Iterator[Finding]:
     if decided is None:
-        yield _deny("there is no decision of a trusted gate on this model under this policy, environment, tier and run")
+        yield _deny(f"there is no decision of a trusted gate on this model {_what_else(decision, release)}")
         return
     if not decided.passed:
         yield _deny("the gate's last decision on this model is FAILED")

@@ -79,17 +79,20 @@ def decide(release: Release, paths: Sequence[Path]) -> Decision:
     ]
     waivers, wrong = waivers_in(claims, release)
     told += wrong
-    counted, cases = set(), []
+    counted, matched, cases = set(), set(), []
     for check in dict.fromkeys([*release.policy.checks, *(check for check in by_check if check in CHECKS)]):
         admitted, findings = _admit(check, by_check.get(check, []), release)
         counted |= {claim.content for claim in admitted}
         told += findings
         policy = release.policy.checks.get(check, CheckPolicy(required=False))
         for report in (claim.report for claim in admitted if claim.report is not None):
-            cases.append(Case(report, policy, release, covered(report, waivers, release)))
+            lifted, refused = covered(report, waivers, release)
+            cases.append(Case(report, policy, release, lifted))
+            told += [finding for _, finding in refused]
+            matched |= {waiver.digest for waiver, _ in refused}
     used = {waiver.digest: waiver for case in cases for waiver in case.waived.values()}
     told += [_applied(finding, waiver, case.check) for case in cases for finding, waiver in case.waived.items()]
-    orphans = [waiver for waiver in waivers if waiver.digest not in used]
+    orphans = [waiver for waiver in waivers if waiver.digest not in used and waiver.digest not in matched]
     told += [tell("waiver/orphan", w.label, "lifts nothing: no finding of this release is its own") for w in orphans]
     rests_on = frozenset(counted | set(used))
     authors = authors_in([case.report for case in cases], release)

@@ -103,14 +103,25 @@ def waivers_in(claims: Sequence[Claim], release: Release) -> tuple[list[Waiver],
     return held, told
 
 
-def covered(report: Report, waivers: Sequence[Waiver], release: Release) -> dict[Finding, Waiver]:
-    """The findings of a report that waivers cover, less those that nobody can waive."""
-    matched = {}
+def covered(
+    report: Report, waivers: Sequence[Waiver], release: Release
+) -> tuple[dict[Finding, Waiver], list[tuple[Waiver, Finding]]]:
+    """The findings of a report that waivers lift; and the waivers that may not lift what is theirs, told by name."""
+    lifted, refused = {}, []
+    limit = release.policy.waivers.max_severity
     for finding in report.findings if waivers else ():
         waiver = next((w for w in waivers if w.covers(finding, report)), None)
-        if waiver is not None and _is_waivable(finding, report, release):
-            matched[finding] = waiver
-    return matched
+        if waiver is None:
+            continue
+        if is_never_waivable(finding):
+            why = "nobody can waive a broken signature, or a critical finding about code execution"
+            refused.append((waiver, _not_counted("waiver/not-waivable", waiver, why)))
+        elif finding.severity.rank < limit.rank:
+            why = f"the finding is {finding.severity}; the policy lets waivers lift what is {limit} at most"
+            refused.append((waiver, _not_counted("waiver/too-severe", waiver, why)))
+        else:
+            lifted[finding] = waiver
+    return lifted, refused
 
 
 def is_never_waivable(finding: Finding) -> bool:
@@ -119,10 +130,6 @@ def is_never_waivable(finding: Finding) -> bool:
         return True
     runs_code = finding.cwe in CODE_EXECUTION or "code-execution" in finding.taxonomy
     return finding.severity is Severity.CRITICAL and runs_code
-
-
-def _is_waivable(finding: Finding, report: Report, release: Release) -> bool:
-    return not is_never_waivable(finding) and finding.severity.rank >= release.policy.waivers.max_severity.rank
 
 
 def predicate(waiver: Waiver) -> dict[str, Any]:
@@ -212,7 +219,7 @@ def _is_no_wildcard(waiver: Waiver, claim: Claim, release: Release) -> Finding |
     digest = waiver.fingerprint or waiver.subject
     if digest and not _SHA256.fullmatch(digest):
         return _not_counted("waiver/wildcard", waiver, "its scope is not a lower-case sha256")
-    if waiver.package and not _has_an_end(waiver.versions, waiver.package):
+    if not has_an_end(waiver):
         return _not_counted("waiver/wildcard", waiver, f"the versions {waiver.versions!r} have no end")
     return None
 
@@ -255,7 +262,12 @@ def _in_range(version: str, versions: str, package: str) -> bool:
         return False
 
 
-def _has_an_end(versions: str, package: str) -> bool:
+def has_an_end(waiver: Waiver) -> bool:
+    """Whether a waiver's scope is bounded: a package's versions have to have an upper end."""
+    return not waiver.package or ("*" not in waiver.versions and _bounded(waiver.versions, waiver.package))
+
+
+def _bounded(versions: str, package: str) -> bool:
     """PyPI's versions are ordered by PEP 440; other systems order their own, and so theirs are listed."""
     if not package.startswith("pkg:pypi/"):
         return bool(_listed(versions))
