@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wardein import __version__, files
+from wardein import __version__, files, outputs
 from wardein.errors import UsageError, WardeinError, is_text, missing_extra
 from wardein.html import page
 from wardein.images.identity import identify
@@ -81,12 +81,9 @@ def run(step: Step, arguments: Mapping[str, Any], options: Options) -> Report:
         json.dumps([_plain(arguments.get(p.name)) for p in step.params if p.is_setting], ensure_ascii=False)
     ):
         raise UsageError("a parameter is not UTF-8", where=step.command)
-    for output in (options.evidence, options.html, options.sarif):
-        if output is not None:
-            files.check_writable(output)
     if options.html is not None:
         page.check_installed()
-    _check_apart(step, arguments, options)
+    outputs.check(step, arguments, _written(options), _in_use(step, arguments, options))
     signer = _signer(options.key) if options.evidence is not None else None
     _check_role(step, arguments, signer)
     started = datetime.now(UTC)
@@ -128,35 +125,17 @@ def _check_role(step: Step, arguments: Mapping[str, Any], signer: Any) -> None:
     trust.holder_of(root, signer, *(emergency if arguments.get("break_glass") else DECIDES[step.name]))
 
 
-def _check_apart(step: Step, arguments: Mapping[str, Any], options: Options) -> None:
-    """No output may take the place of an input, of a key, or of another output, nor lie inside one that is a folder."""
-    taken = _taken(step, arguments, options)
-    outputs = [(options.evidence, "--evidence"), (options.html, "--html"), (options.sarif, "--sarif")]
-    outputs += [(arguments.get(p.name), p.flag) for p in step.params if p.output == "File"]
-    for path, name in outputs:
-        if path is None:
-            continue
-        target = Path(path).resolve()
-        clash = next((other for item, other in taken.items() if target == item or item in target.parents), "")
-        if clash:
-            mend = "name another file, beside it"
-            raise UsageError(f"would overwrite, or lie inside, what {clash} names", where=name, mend=mend)
-        taken[target] = name
+def _written(options: Options) -> dict[str, Path]:
+    named = {"--evidence": options.evidence, "--html": options.html, "--sarif": options.sarif}
+    return {name: path for name, path in named.items() if path is not None}
 
 
-def _taken(step: Step, arguments: Mapping[str, Any], options: Options) -> dict[Path, str]:
-    """The files and folders that a run reads or that are in its environment, with what names them."""
+def _in_use(step: Step, arguments: Mapping[str, Any], options: Options) -> list[tuple[str, str]]:
+    """Keys and policy: what a run reads beside the step's own artifacts, with what names it."""
     keys = [(options.key or os.environ.get(KEY_VARIABLE), "--key"), (os.environ.get("WARDEIN_PUBLIC_KEY"), "the key")]
     keys += [(arguments.get(param.name), param.flag) for param in step.params if param.artifact == "Key"]
-    named: list[tuple[Any, str]] = [
-        (text.removeprefix("file:").removeprefix("file2:"), name) for text, name in keys if text
-    ]
-    named += [(options.policy, "--policy")] if options.policy else []
-    for param in step.params:
-        value = arguments.get(param.name)
-        if value not in (None, "") and (param.output in ("Folder", "Log") or param.artifact not in ("", "Key")):
-            named += [(item, param.flag) for item in (value if isinstance(value, list) else [value])]
-    return {Path(path).resolve(): name for path, name in named}
+    named = [(text.removeprefix("file:").removeprefix("file2:"), name) for text, name in keys if text]
+    return [*named, *([(str(options.policy), "--policy")] if options.policy else [])]
 
 
 def _guarded(step: Step, arguments: dict[str, Any], options: Options) -> Report:
@@ -177,10 +156,10 @@ def _guarded(step: Step, arguments: dict[str, Any], options: Options) -> Report:
             bound, inputs = _take_in(step, arguments, private, landing, originals)
             identity["subject"] = tuple(Subject(i.name, i.digest) for i in inputs if i.name == step.subject.name)
             identity["inputs"] = inputs
-            outputs = _redirect_outputs(step, bound, private)
+            pending = _redirect_outputs(step, bound, private)
             report = _judged(replace(step.function(**bound), **identity), options, step)
             _check_writable(report)
-            for written, target in outputs:
+            for written, target in pending:
                 if written.exists():
                     files.deliver(written, target)
         return report

@@ -57,7 +57,8 @@ def test_broken_artifact(
     bad = broken(how, good, tmp_path)
     arguments[param.name] = [bad] if isinstance(given, list) else bad
     evidence = out / "evidence.jsonl"
-    signed = ["--evidence", evidence, "--key", ready.world.key("check")]
+    role = step.name if step.name in ("gate", "approve") else "check"
+    signed = ["--evidence", evidence, "--key", ready.world.key(role)]
     ran = wardein(*command_line(step.name, arguments), *signed)
     if step.name == "verify_artifact" and param.name == "artifact" and how in ("noise", "other kind"):
         assert ran.code == 1  # it was looked at: it is not what was signed

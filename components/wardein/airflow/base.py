@@ -137,7 +137,9 @@ class StepOperator(BaseOperator):  # type: ignore[misc]  # Airflow resolves its 
                 path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise AirflowFailException(f"{self.step}: {path.parent} cannot be made ({error.strerror})") from None
-        if evidence.is_file() and _is_evidence(evidence):
+        from wardein.outputs import is_evidence_of
+
+        if evidence.is_file() and is_evidence_of(evidence, self.step):
             evidence.unlink()
 
     def on_kill(self) -> None:
@@ -148,17 +150,6 @@ class StepOperator(BaseOperator):  # type: ignore[misc]  # Airflow resolves its 
 
     def _push(self, context: Context, result: dict[str, Any]) -> None:
         context["ti"].xcom_push(key="return_value", value=result)
-
-
-def _is_evidence(path: Path) -> bool:
-    """Whether a file is one that a step wrote; anything else is not ours to remove."""
-    from wardein.errors import WardeinError
-    from wardein.evidence.envelope import read_claims
-
-    try:
-        return not any(isinstance(item, WardeinError) for item in read_claims(path))
-    except WardeinError:
-        return False
 
 
 def _given(value: Any) -> Any:

@@ -109,14 +109,22 @@ class _Found:
     metrics: list[Metric] = field(default_factory=list)
 
     def add(
-        self, rule: str, rated: str, message: str, location: str, cve: str = "", cwe: str = "", purl: str = ""
+        self,
+        rule: str,
+        rated: str,
+        message: str,
+        location: str,
+        cve: str = "",
+        cwes: Sequence[str] = (),
+        purl: str = "",
     ) -> None:
         """One finding; a severity that trivy does not know is no reason to let it pass."""
         known = rated.lower() in _SEVERITIES
         severity = Severity(rated.lower()) if known else Severity.HIGH
         fails = not known or severity.rank <= self.fail_severity.rank
         text = message if known else f"{message} (nobody has rated it)"
-        self.findings.append(Finding(rule, severity, text, location, fails, cve, cwe, purl=purl))
+        cwe, more = next(iter(cwes), ""), tuple(cwes[1:])
+        self.findings.append(Finding(rule, severity, text, location, fails, cve, cwe, more, purl))
 
     def skip(self, kind: str, what: str, why: str) -> None:
         """Something that was not looked up: not examined, unless its kind was accepted."""
@@ -218,9 +226,9 @@ def _read_set(
         fixed = item.get("FixedVersion")
         message = f"{name} {installed}: {title}; " + (f"fixed in {fixed}" if fixed else "no fix is known")
         cve = rule if rule.startswith("CVE-") else ""
-        cwe = next(iter(item.get("CweIDs") or ()), "")
+        cwes = [str(cwe) for cwe in item.get("CweIDs") or ()]
         purl = str((item.get("PkgIdentifier") or {}).get("PURL", ""))
-        found.add(rule, str(item.get("Severity", "")), message, f"{name}@{installed}", cve=cve, cwe=cwe, purl=purl)
+        found.add(rule, str(item.get("Severity", "")), message, f"{name}@{installed}", cve=cve, cwes=cwes, purl=purl)
 
 
 def _read_unlisted(sets: Sequence[Mapping[str, Any]], copy: VerifiedImage, found: _Found) -> None:
@@ -245,7 +253,7 @@ def _read_secrets(scan: trivy.Scan, copy: VerifiedImage, found: _Found) -> None:
         place = _CONFIGURATION if target.startswith(str(copy.layout)) else target.lstrip("/")
         message = f"{item.get('Title') or item.get('RuleID')} (the value is not shown)"
         location = f"{place}, line {item.get('StartLine', 0)}"
-        found.add(str(item.get("RuleID")), str(item.get("Severity", "")), message, location, cwe="CWE-798")
+        found.add(str(item.get("RuleID")), str(item.get("Severity", "")), message, location, cwes=("CWE-798",))
     found.count("secrets", [str(item.get("Severity", "")) for _, item in secrets], len(copy.diff_ids) + 1)
 
 

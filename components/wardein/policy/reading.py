@@ -53,7 +53,10 @@ def read_yaml(path: Path, mend: str) -> Any:
     try:
         return yaml.load(text, Loader=_strict_loader(yaml))  # noqa: S506 - a SafeLoader that refuses more
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise WardeinError(f"is not valid YAML ({_shortly(error)})", where=path.name) from None
+        # The place and the problem, never the line: what was meant to be YAML may be a file with secrets.
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        where = f"{path.name} line {mark.line + 1}" if mark else path.name
+        raise WardeinError(f"is not valid YAML ({_shortly(problem or type(error).__name__)})", where=where) from None
 
 
 def members(value: Any, where: str, allowed: Collection[str] | None = None) -> Mapping[str, Any]:

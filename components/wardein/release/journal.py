@@ -103,7 +103,7 @@ class Held:
             return
         aside = self.path.with_name(f"{self.path.name}.unfinished")
         try:
-            with open(_open(aside, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "wb") as file:
+            with open(_open(aside, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb") as file:
                 file.write(os.pread(self.descriptor, size - finished, finished) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
@@ -212,10 +212,10 @@ class Journal:
         raise Tampered(f"was replaced again and again for {LOCK_SECONDS:g} seconds", where=str(self.path))
 
 
-def _open(path: Path, flags: int) -> int:
+def _open(path: Path, flags: int, mode: int = 0o644) -> int:
     """Open a regular file that has one name only; an append through a second name would change another file."""
     try:
-        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode)
     except OSError as error:
         why = "is a symbolic link" if path.is_symlink() else f"cannot be opened ({error.strerror})"
         raise WardeinError(why, where=str(path), mend="give a regular file that can be written to") from None

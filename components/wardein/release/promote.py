@@ -99,7 +99,7 @@ def promote(
     decision = decide(release, claims)
     decided = _decided(decision, release)
     findings = [*decision.findings, *_is_decided(decided, decision, release), *_is_not_refused(decided, store, release)]
-    findings += _is_followed_up(decision, store, release)
+    findings += _is_followed_up(decision, store, release, destination.uri if destination else "")
     required = len(release.policy.required)
     report = conclude(
         coverage=Coverage("required checks", required, required),
@@ -125,6 +125,7 @@ def _put(
 ) -> None:
     """Put the model in place: the folder first, as its log tells of both; the registry's alias last."""
     from wardein.evidence.keys import signer_for
+    from wardein.evidence.trust import holder_of
     from wardein.release import registry
     from wardein.release.checkpoint import sign
     from wardein.subject import PrivateCopy
@@ -132,6 +133,8 @@ def _put(
     if not isinstance(model, PrivateCopy):
         raise TypeError("promote moves the private copy that wardein.execute makes")
     signer = signer_for(auditor) if auditor else None
+    if signer is not None:
+        holder_of(trust, signer, "audit")
     store.check_usable()
     placed = store.put(model, evidence, record)
     if signer is not None:
@@ -209,7 +212,7 @@ def _is_not_refused(decided: Summary | None, store: Store, release: Release) -> 
     from wardein.release.terms import moment
 
     for said in (entry.record for entry in store.log.entries()):
-        same = (said.get("model"), said.get("nonce")) == (release.shown["model"], release.nonce)
+        same = said.get("model") == release.shown["model"] and release.nonce in ("", said.get("nonce"))
         if said.get("action") != "decide" or said.get("result") != "FAILED" or not same or decided is None:
             continue
         if not (when := moment(said.get("decided"))) or when > decided.decided:
@@ -217,7 +220,7 @@ def _is_not_refused(decided: Summary | None, store: Store, release: Release) -> 
             return
 
 
-def _is_followed_up(decision: Decision, store: Store, release: Release) -> Iterator[Finding]:
+def _is_followed_up(decision: Decision, store: Store, release: Release, registry: str) -> Iterator[Finding]:
     """Nobody breaks the glass again while the regular release that had to follow the last time is overdue."""
     from wardein.release.terms import moment
 
@@ -225,7 +228,8 @@ def _is_followed_up(decision: Decision, store: Store, release: Release) -> Itera
         return
     by = ""
     for said in (entry.record for entry in store.log.entries()):
-        by = said.get("followUpBy", "") if said.get("action") == "promote" else by
+        if said.get("action") == "promote" and said.get("registry", "") == registry:
+            by = said.get("followUpBy", "")
     due = moment(by)
     if due is not None and due < release.now:
         text = f"a regular release was to follow the last break-glass by {by}, and did not"

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wardein.errors import UsageError, WardeinError
+from wardein.outputs import AUDIT_LOG
 from wardein.release.audit import AuditLog
 from wardein.subject import PrivateCopy, digest_of
 
-AUDIT_LOG, CURRENT, EVIDENCE = "audit.jsonl", "current", "claims.jsonl"
+CURRENT, EVIDENCE = "current", "claims.jsonl"
 PROMOTE = "promote"
 
 

@@ -21,7 +21,7 @@ from wardein.report import Finding, Report, Severity
 
 # What runs code on whoever loads the artifact is never accepted, however it is rated.
 CODE_EXECUTION = frozenset(
-    f"CWE-{n}" for n in (74, 77, 78, 88, 94, 95, 96, 98, 470, 494, 502, 506, 507, 509, 829, 913, 915)
+    f"CWE-{n}" for n in (74, 77, 78, 88, 94, 95, 96, 98, 470, 494, 502, 506, 507, 509, 829, 913, 915, 917)
 )
 _VAGUE = re.compile(r"[*?\[\]]|^(?i:any|all|latest)$")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -128,7 +128,7 @@ def is_never_waivable(finding: Finding) -> bool:
     """Findings that no waiver and no break-glass lifts: broken signatures and digests, and critical code execution."""
     if finding.rule.partition("/")[0] in ("signature", "gate", "promote"):
         return True
-    runs_code = finding.cwe in CODE_EXECUTION or "code-execution" in finding.taxonomy
+    runs_code = bool(CODE_EXECUTION & {finding.cwe, *finding.taxonomy}) or "code-execution" in finding.taxonomy
     return finding.severity is Severity.CRITICAL and runs_code
 
 
