@@ -59,7 +59,7 @@ def test_first_parameter_is_the_subject(step: spec.Step) -> None:
 def test_no_parameter_hides_an_option_that_every_step_has(step: spec.Step) -> None:
     common = set(Options.__dataclass_fields__) | set(inspect.signature(StepOperator.__init__).parameters)
     common |= {"json", "exit_zero", "report", "summary", "metrics", "verdict", "passed"}
-    assert {param.name for param in step.params} & (common - {"policy", "self"}) == set()
+    assert {param.name for param in step.params} & (common - {"policy", "tier", "self"}) == set()
 
 
 @every_step

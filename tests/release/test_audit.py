@@ -426,7 +426,7 @@ def test_show(tmp_path: Path, wardein: Callable[..., Ran]) -> None:
     first, second, third = wardein("audit", "show", log.path).out.splitlines()
     assert first.endswith("Z  open          environment=prod")
     assert second.endswith(f"Z  promote       model={'ab' * 6}")
-    assert third.endswith("?[2Jcleared?7  forged row")
+    assert third.endswith('said="\\u001b[2Jcleared\\n7  forged row"')
     shown = json.loads(wardein("audit", "show", log.path, "--json").out)
     assert [(entry["number"], entry["sha256"]) for entry in shown] == [(e.number, e.digest) for e in log.entries()]
     assert shown[1]["record"]["model"] == "ab" * 32

@@ -130,6 +130,9 @@ class Assess:
                 return Ended(report, time.monotonic() - started, reused=True)
             if why:
                 self.tell(f"      run again: {why}")
+        if self.evidence(step).exists() or self.evidence(step).is_symlink():
+            # It may be anything by now, and a step replaces nothing but its own evidence.
+            os.replace(self.evidence(step), self.evidence(step).with_suffix(".stale"))
         return self._run(step, arguments, key, now.policy)
 
     def _run(

@@ -87,7 +87,8 @@ def _check_outputs(manifest: Manifest, outputs: dict[str, Path]) -> None:
     taken |= {path.resolve(): "claims" for path in manifest.claims}
     keys = {role: uri for role, uri in manifest.keys.items() if uri.startswith("file:")}
     taken |= {Path(uri.removeprefix("file:")).resolve(): f"keys.{role}" for role, uri in keys.items()}
-    for name, path in outputs.items():
+    # A check may write a file of its own, for example a suite: that is an output like the others.
+    for name, path in {**_written_by_checks(manifest), **outputs}.items():
         files.check_writable(path)
         target = path.resolve()
         clash = next((other for item, other in taken.items() if item in (target, *target.parents)), "")
@@ -97,6 +98,16 @@ def _check_outputs(manifest: Manifest, outputs: dict[str, Path]) -> None:
         taken[target] = f"--{name}"
     if "html" in outputs:
         page.check_installed()
+
+
+def _written_by_checks(manifest: Manifest) -> dict[str, Path]:
+    from wardein.spec import load as load_step
+
+    found: dict[str, Path] = {}
+    for check, own in (manifest.checks or {}).items():
+        named = [param.name for param in load_step(check).params if param.output and own.get(param.name)]
+        found |= {f"checks.{check}.{name}": manifest.file.parent / str(own[name]) for name in named}
+    return found
 
 
 def _tell(line: str) -> None:

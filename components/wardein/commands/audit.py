@@ -166,9 +166,14 @@ def show(path: Path, *, as_json: bool) -> int:
 def _row(entry: Entry) -> str:
     """One line for a person: digests cut to twelve digits, the link left out."""
     said = {name: value for name, value in entry.record.items() if name not in ("time", "action", "previous")}
-    pairs = [f"{name}={_short(value)}" for name, value in sorted(said.items()) if value]
+    pairs = [f"{name}={_quoted(_short(value))}" for name, value in sorted(said.items()) if value]
     action = entry.record.get("action", "")
     return printable(f"{entry.number:>6}  {entry.record['time']}  {action:<12}  {'  '.join(pairs)}".rstrip())
+
+
+def _quoted(value: str) -> str:
+    """A value that could pass for more than one is put in quotes."""
+    return json.dumps(value, ensure_ascii=False) if any(c in value for c in ' ="') else value
 
 
 def _short(value: str) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import bz2
 import lzma
 import os
+import re
 import struct
 import tempfile
 import zipfile
@@ -51,6 +52,18 @@ def is_archive(path: Path) -> bool:
     """Whether a file is a zip archive from its first byte on."""
     with path.open("rb") as file:
         return file.read(len(ARCHIVE)) == ARCHIVE
+
+
+def check_members(file: BinaryIO) -> None:
+    """Refuse an archive with members that skops does not read: to another reader they could be a program.
+
+    Raises:
+        Refused: If there is one.
+    """
+    names = [member.filename for member in zipfile.ZipFile(file).infolist()]
+    stray = next((name for name in names if not re.fullmatch(r"schema\.json|[0-9]+\.np[yz]", name)), "")
+    if stray:
+        raise Refused(f"is an archive with a member that no skops model has: {stray[:80]!r}")
 
 
 def check_archive(file: BinaryIO) -> None:
@@ -115,6 +128,8 @@ def open_stream(path: Path, scratch: Path) -> BinaryIO:
     Raises:
         Refused: If the file is more than one compressed stream, or not a whole one.
     """
+    if zipfile.is_zipfile(path):  # an archive is read from its end: to another reader this could be a program
+        raise Refused("is a pickle and an archive at once")
     file = path.open("rb")
     start = file.peek(8)
     begin = next((begin for prefix, begin in _COMPRESSIONS.items() if start.startswith(prefix)), None)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from wardein.errors import WardeinError
 from wardein.models.allowlist import allowed
-from wardein.models.container import Refused, check_archive, is_archive
+from wardein.models.container import Refused, check_archive, check_members, is_archive
 from wardein.models.sanity import make_safe
 from wardein.models.transcode import REFUSED
 from wardein.tools.run import run
@@ -131,6 +131,7 @@ def _read_skops(path: Path, shown: Path) -> Any:
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             check_archive(file)
+            check_members(file)
             unknown = sorted(set(skops.io.get_untrusted_types(file=file)) - allowed())
             if unknown:
                 raise Refused(f"holds {unknown[0]}, which is not on the list of harmless types")

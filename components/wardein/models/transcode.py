@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 REFUSED = 3
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_STATE = {"subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"}
 _PLACE_HOLDER = ("joblib.numpy_pickle", "NumpyArrayWrapper")
 
 
@@ -46,16 +47,18 @@ def _read_array(state: Any, file: BinaryIO) -> np.ndarray:
     """The array behind a place holder, of which the stream gave only this description."""
     import numpy as np
 
-    if type(state) is not dict or not isinstance(state.get("dtype"), np.dtype):
+    if type(state) is not dict or not set(state) <= _STATE or not isinstance(state.get("dtype"), np.dtype):
         raise Refused("describes an array in a way that joblib does not")
     kind, shape = state["dtype"], state["shape"]
     if kind.hasobject:  # a nested pickle
-        array = _Unpickler(file).load()
+        array = _Nested(file).load()
         if type(array) is not np.ndarray:
             raise Refused(f"holds a {type(array).__name__} where it announces an array")
         return array
-    if state.get("numpy_array_alignment_bytes") is not None:
-        file.read(file.read(1)[0])
+    # Byte 1 to 16 is no opcode: whoever takes the array for more of the pickle stops here.
+    length = (file.read(1) or b"\0")[0]
+    if state.get("numpy_array_alignment_bytes") != 16 or not 1 <= length <= 16 or file.read(length) != b"\xff" * length:
+        raise Refused("aligns an array in a way that joblib does not")
     array = np.empty(math.prod(shape), dtype=kind)
     if array.nbytes and file.readinto(array.view(np.uint8)) != array.nbytes:  # type: ignore[attr-defined]
         raise EOFError("an array breaks off")
@@ -101,6 +104,15 @@ class _Unpickler(pickle._Unpickler):
         if frame is not None and frame.read(1):
             raise Refused("holds something after the end of its pickle")
         return value
+
+
+class _Nested(_Unpickler):
+    """Of objects in an array, which joblib reads as a plain pickle: there is no place holder in it."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == _PLACE_HOLDER:
+            raise Refused("holds an array within the objects of an array, in a way that joblib does not")
+        return super().find_class(module, name)
 
 
 def _read(path: Path, scratch: Path) -> Any:

@@ -151,8 +151,8 @@ def _against_log(
 ) -> Iterator[str]:
     """What the audit log says against it."""
     promotions = [entry for entry in log if entry.get("action") == PROMOTE]
-    if not any(entry.get("model") == digest for entry in promotions):
-        yield "the audit log knows of no promotion of these bytes"
+    if not any((entry.get("model"), entry.get("registry")) == (digest, pointer.uri) for entry in promotions):
+        yield "the audit log knows of no promotion of these bytes to this alias"
     here = [entry for entry in promotions if entry.get("registry") == pointer.uri]
     if here and here[-1].get("model") != digest:
         yield "is not where the audit log's last promotion to this alias put it: that was of other bytes"
