@@ -112,6 +112,9 @@ class Assess:
         """Find out before hours of work, not after, that a file is missing."""
         read = {(p.name, given[p.name]) for step, given in plan for p in step.params if p.artifact and p.name in given}
         named = sorted((name, path) for name, path in read if isinstance(path, Path))
+        if any(step.name == "verify_artifact" and not {"signature", "vsa"} & set(given) for step, given in plan):
+            mend = "add 'signature: FILE', which sign-artifact wrote"
+            raise UsageError("verify_artifact needs a signature", where=self.manifest.file.name, mend=mend)
         for name, path in [*named, *(("claims", path) for path in self.manifest.claims)]:
             if not path.exists():
                 raise UsageError(
