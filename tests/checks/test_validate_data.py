@@ -547,11 +547,12 @@ def test_parameters_out_of_range(check, reference, flag, number):
     assert flag in check(people(), "--reference", reference, flag, number)[1].reason
 
 
-def test_a_suite_that_cannot_be_written(check, reference, tmp_path):
+def test_a_suite_that_cannot_be_written(reference, tmp_path, wardein):
+    """It is found out before anything is looked at."""
     target = tmp_path / "none" / "suite.json"
-    code, report = check(people(), "--reference", reference, "--write-suite", target)
-    assert code == 2
-    assert "cannot be written" in report.reason
+    ran = wardein("validate-data", "--data", reference, "--reference", reference, "--write-suite", target)
+    assert ran.code == 2
+    assert "cannot be written" in ran.one_line
 
 
 def test_the_missing_package_is_named_with_the_command(check, reference, monkeypatch):

@@ -715,6 +715,8 @@ def test_a_later_refusal_in_the_audit_log(released: Released, tmp_path: Path) ->
     said = {"model": digest_of(released.model)}
     log.append(said | {"action": "decide", "result": "FAILED", "decided": "2026-01-01T00:00:00+00:00"})
     log.append(said | {"action": "promote"})
+    assert "no promotion of these bytes to this alias" in released.problems("--target", tmp_path)
+    log.append(said | {"action": "promote", "registry": released.to.uri})
     assert released.reconcile("--target", tmp_path).code == 0
     refused = {"action": "decide", "result": "FAILED", "reasons": "gate/finding"}
     log.append(said | refused | {"decided": "2026-01-03T00:00:00+00:00"})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +159,7 @@ def _evidence(value: Any, where: str) -> Evidence:
         database_age_days=number(data.get("database_age_days", 0), f"{where}.database_age_days", MOST_DAYS),
         parameters=members(data.get("parameters", {}), f"{where}.parameters"),
         inputs={artifact: _digest(value, f"{where}.inputs.{artifact}") for artifact, value in inputs.items()},
-        asked=tuple(criterion(item, f"{where}.asked") for item in asked),
+        asked=tuple(replace(criterion(item, f"{where}.asked"), source="parameter") for item in asked),
     )
 
 
