@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help demo test check generate benchmarks lock clean
+.PHONY: help demo test check generate benchmarks mutation lock clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,9 +35,12 @@ generate: $(VENV)/installed ## Write every generated file from the steps' signat
 benchmarks: $(VENV)/installed ## Measure ratios against peers in the same run
 	missed=0; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || missed=1; done; exit $$missed
 
+mutation: $(VENV)/installed ## Take the gate's guards away, one at a time; writes docs/mutation.md
+	PYTHONHASHSEED=0 $(BIN)/python tools/mutate.py --work build/mutation
+
 lock: ## Resolve the development environment anew (needs uv)
 	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --no-emit-index-url --no-emit-find-links --output-file requirements.lock
 
 clean: ## Remove what make made
-	rm -rf $(VENV) demo-output
+	rm -rf $(VENV) demo-output build

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from tests.attacks.conftest import NOW, Attack, Siege, assert_stopped_by_its_step, deny_rules, moment
+from tests.conftest import Ran
 from wardein.report import Input
 from wardein.subject import Subject, digest_of
 
@@ -75,6 +76,14 @@ def have_no_date(siege: Siege) -> None:
     siege.alter("evaluate_fairness", execution={})
 
 
+def have_an_end_but_no_date(siege: Siege) -> None:
+    siege.alter("evaluate_fairness", execution={}, valid_until=moment(NOW + timedelta(hours=1)))
+
+
+def have_an_end_that_is_no_date(siege: Siege) -> None:
+    siege.alter("evaluate_fairness", valid_until="for ever")
+
+
 def have_expired(siege: Siege) -> None:
     siege.alter("evaluate_fairness", valid_until=moment(NOW - timedelta(minutes=1)))
 
@@ -92,6 +101,8 @@ ATTACKS = [
     Attack("be stale", be_stale, "gate/stale", "_is_fresh"),
     Attack("come from the future", come_from_the_future, "gate/stale", "_is_fresh"),
     Attack("have no date", have_no_date, "gate/stale", "_is_fresh"),
+    Attack("have an end but no date", have_an_end_but_no_date, "gate/stale", "_is_fresh"),
+    Attack("have an end that is no date", have_an_end_that_is_no_date, "gate/stale", "_is_fresh"),
     Attack("have expired", have_expired, "gate/stale", "_is_fresh"),
 ]
 
@@ -111,6 +122,15 @@ def test_a_decision_that_is_bound_to_a_run_counts_evidence_of_that_run_only(sieg
     shown = [part for name, value in siege.shown.items() for part in (f"--{name}", value)]
     rules = ["--trust", siege.house.trust, "--policy", siege.house.policy, "--json"]
     assert deny_rules(siege.run_gate("gate", *shown, *claims, *rules, "--run-id", "run-1")) == {"gate/other-run"}
+
+
+def test_only_an_input_that_the_policy_lists_counts(siege: Siege) -> None:
+    def listed(digest: str) -> Ran:
+        siege.amend(lambda policy: policy["checks"]["evaluate_fairness"].update(inputs={"data": [digest]}))
+        return siege.gate()
+
+    assert listed(digest_of(siege.shown["data"])).code == 0
+    assert deny_rules(listed("1" * 64)) == {"gate/other-input"}
 
 
 @pytest.mark.parametrize("check", ["validate_data", "evaluate_fairness", "scan_image", "verify_artifact"])

@@ -73,6 +73,14 @@ def test_identities_are_counted_and_not_keys(guarded: Siege) -> None:
     assert guarded.gate().code == 0
 
 
+def test_who_approved_is_whoever_may_and_not_who_signed_first(guarded: Siege) -> None:
+    predicate, subject = said(guarded)
+    guarded.say(APPROVAL, predicate, subject, "check", "approve")
+    assert guarded.gate().code == 0
+    shown = guarded.run_gate("show", guarded.folder / "gate.jsonl").out
+    assert '"identity": "reviewer"' in shown
+
+
 def said(siege: Siege) -> tuple[dict[str, Any], str]:
     """What an honest approval says, and of which model."""
     approve(siege)
@@ -113,6 +121,8 @@ ABUSES = [
     Abuse("expired", OVER, "approval/expired", "_is_in_time"),
     Abuse("future", EARLY, "approval/future", "_is_in_time"),
     Abuse("undated", {"approvedOn": "today"}, "approval/undated", "_is_in_time"),
+    Abuse("without an end", {"validUntil": None}, "approval/undated", "_is_in_time"),
+    Abuse("under a word", {"policy": "the usual one"}, "approval/other-policy", "_is_under_this_policy"),
     Abuse("by nobody who may", {}, "approval/untrusted", "", key="check"),
     Abuse("by the gate", {}, "approval/untrusted", "", key="gate"),
     Abuse("a break-glass of an approver", {"breakGlass": True}, "approval/wrong-role", "_is_of_the_signers_role"),
@@ -143,6 +153,26 @@ def test_nobody_knows_the_author(guarded: Siege) -> None:
     guarded.alter("verify_artifact", findings=())
     approve(guarded)
     assert deny_rules(guarded.gate()) == {"gate/author"}
+
+
+@pytest.mark.parametrize(
+    ("check", "rule"), [("verify_artifact", "signature/changed"), ("evaluate_fairness", SIGNER_RULE)]
+)
+def test_only_the_verified_signature_tells_the_author(check: str, rule: str, guarded: Siege) -> None:
+    """Or anybody's finding could name somebody else as the author, and the author approve."""
+    guarded.alter("verify_artifact", findings=())
+    guarded.alter(check, findings=(Finding(rule, Severity.INFO, "by train", "train", fails=False),))
+    approve(guarded)
+    assert deny_rules(guarded.gate()) == {"gate/author"}
+
+
+@pytest.mark.parametrize("words", ["", " ", "\u2003"])
+def test_an_approval_without_a_reason_is_none(words: str, guarded: Siege) -> None:
+    signed = ["--evidence", guarded.folder / "approval.jsonl", "--key", guarded.house.key("approve")]
+    refused = guarded.step("approve", f"--justification={words}", *signed)
+    assert refused.code == 2 if not words else deny_rules(refused) == {"approve/unjustified"}
+    guarded.claims.append(guarded.folder / "approval.jsonl")
+    assert deny_rules(guarded.gate()) == {"gate/approvals"}
 
 
 def test_there_is_nothing_to_approve_where_the_gate_would_deny(guarded: Siege) -> None:
@@ -229,12 +259,14 @@ def test_a_break_glass_is_seen_everywhere_and_has_to_be_followed_up(guarded: Sie
     ran = guarded.gate()
     assert ran.code == 0, ran.report["reason"]
     assert "lifted by the break-glass of duty-officer" in ran.out
+    assert "0 of 1 identities approved" in ran.out, "a break-glass was counted as an approval"
     assert "WARDEIN_BREAK_GLASS" in guarded.run_gate("show", guarded.folder / "gate.jsonl").out
     guarded.claims.append(guarded.folder / "gate.jsonl")
     served = guarded.folder / "served"
     assert guarded.step("promote", "--target", served).code == 0
     entry = json.loads((served / "audit.jsonl").read_bytes().splitlines()[-1])
     assert entry["breakGlass"] == "duty-officer"
+    assert entry["approvers"] == "", "who broke the glass did not approve"
     assert entry["justification"] == "reviewed"
     assert entry["followUpBy"] > moment(NOW + timedelta(hours=71))[:19]
 
@@ -251,6 +283,16 @@ def test_no_second_break_glass_while_the_follow_up_is_overdue(guarded: Siege, mo
     assert deny_rules(again) == {"promote/follow-up"}
     monkeypatch.setattr(promote, "_is_followed_up", lambda *arguments: [])
     assert guarded.step("promote", "--target", served).code == 0
+
+
+def test_a_break_glass_lifts_a_finding_that_could_be_waived(guarded: Siege) -> None:
+    """The other side of what it never lifts: without it the tests below could not fail for the right reason."""
+    flaw = Finding("CVE-2025-1", Severity.HIGH, "reads files")
+    told_of = Finding(SIGNER_RULE, Severity.INFO, "signed by train (author)", "train", fails=False)
+    guarded.alter("scan_image", verdict=Verdict.FAIL, findings=(flaw, told_of))
+    assert deny_rules(guarded.gate()) == {"gate/approvals", "gate/not-passed", "gate/finding"}
+    assert approve(guarded, "--break-glass", "true", key="break-glass").code == 0
+    assert guarded.gate().code == 0
 
 
 NEVER: dict[str, Callable[[Siege], None]] = {
@@ -277,6 +319,8 @@ def test_what_no_break_glass_lifts(rule: str, guarded: Siege) -> None:
         (Verdict.ERROR, None),
         (Verdict.FAIL, Finding("model/opcode", Severity.CRITICAL, "runs code", cwe="CWE-502")),
         (Verdict.FAIL, Finding("signature/changed", Severity.CRITICAL, "changed")),
+        (Verdict.FAIL, Finding("gate/other-subject", Severity.LOW, "another model")),
+        (Verdict.FAIL, Finding("promote/decision", Severity.LOW, "no decision")),
     ],
 )
 def test_neither_errors_nor_code_nor_signatures(verdict: Verdict, finding: Finding | None, guarded: Siege) -> None:

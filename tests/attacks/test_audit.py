@@ -135,6 +135,10 @@ def no_string(s: Scene) -> None:
     s.put(*s.lines, s.forge(s.lines[-1], action="promote").replace(b'"promote"', b"1"))
 
 
+def no_object(s: Scene) -> None:
+    s.put(*s.lines, b'["action", "promote"]\n')
+
+
 def no_time(s: Scene) -> None:
     s.put(*s.lines, s.forge(s.lines[-1], action="promote", time="yesterday"))
 
@@ -180,6 +184,7 @@ ON_THE_CHAIN = [
     (nul_bytes, "line 7: is no entry of an audit log: it is not valid JSON (Invalid control character", loose_json),
     (not_a_number, "line 7: is no entry of an audit log: it is not valid JSON (NaN", loose_json),
     (no_string, "line 7: is no entry of an audit log: it is not an object of strings", any_line),
+    (no_object, "line 7: is no entry of an audit log: it is not an object of strings", any_line),
     (no_time, "line 7: is no entry of an audit log: it has no time", any_line),
     (cut_in_the_line, "line 6: is no entry of an audit log", any_line),
     (no_entry_at_all, "line 6: is no entry of an audit log", any_line),

@@ -90,6 +90,15 @@ def use_an_old_database(siege: Siege) -> None:
     siege.alter("scan_image", tools=(Tool("trivy", "1", db_updated=moment(NOW - timedelta(days=30))),))
 
 
+def use_a_database_of_tomorrow(siege: Siege) -> None:
+    siege.alter("scan_image", tools=(Tool("trivy", "1", db_updated=moment(NOW + timedelta(days=1))),))
+
+
+def date_one_database_of_two(siege: Siege) -> None:
+    fresh = siege.reports["scan_image"].tools[0]
+    siege.alter("scan_image", tools=(fresh, Tool("another", "1", db_updated="recently")))
+
+
 def use_a_database_without_date(siege: Siege) -> None:
     siege.alter("scan_image", tools=(Tool("trivy", "1"),))
 
@@ -111,6 +120,11 @@ def choose_whom_to_be_fair_to(siege: Siege) -> None:
     siege.alter(FAIR, parameters={**siege.reports[FAIR].parameters, "sensitive": ["s1"]})
 
 
+def pass_a_number_off_as_a_truth(siege: Siege) -> None:
+    """1 equals True in Python, and is another setting all the same."""
+    siege.alter(FAIR, parameters={**siege.reports[FAIR].parameters, "intersectional": 1})
+
+
 def not_say_how_it_attacked(siege: Siege) -> None:
     siege.alter(ROBUST, parameters={})
 
@@ -119,6 +133,7 @@ ATTACKS = [
     Attack("attack less", attack_less, "gate/parameter", "_has_pinned_parameters", []),
     Attack("try seeds", try_seeds, "gate/parameter", "_has_pinned_parameters", []),
     Attack("choose whom to be fair to", choose_whom_to_be_fair_to, "gate/parameter", "_has_pinned_parameters", []),
+    Attack("a number for a truth", pass_a_number_off_as_a_truth, "gate/parameter", "_has_pinned_parameters", []),
     Attack("not say how", not_say_how_it_attacked, "gate/parameter", "_has_pinned_parameters", []),
     Attack("fail", fail, "gate/not-passed", "_passed", []),
     Attack("err", err, "gate/not-passed", "_passed", []),
@@ -136,6 +151,8 @@ ATTACKS = [
     Attack("measure twice", measure_twice, "gate/criterion", "_meets_policy", []),
     Attack("tolerate a finding", tolerate_a_finding, "gate/finding", "_has_no_banned_finding", []),
     Attack("use an old database", use_an_old_database, "gate/database", "_database_is_fresh", []),
+    Attack("use a database of tomorrow", use_a_database_of_tomorrow, "gate/database", "_database_is_fresh", []),
+    Attack("date one database of two", date_one_database_of_two, "gate/database", "_database_is_fresh", []),
     Attack("use a database without date", use_a_database_without_date, "gate/database", "_database_is_fresh", []),
     Attack("change the policy", change_the_policy, "gate/policy", "_policy_is_pinned", []),
 ]
@@ -159,6 +176,33 @@ def test_thresholds_of_a_run_are_free_where_the_policy_has_its_own(siege: Siege)
     assert siege.gate().code == 0
     siege.alter(FAIR, parameters={**siege.reports[FAIR].parameters, "min_group_size": 5})
     assert deny_rules(siege.gate()) == {"gate/parameter"}
+
+
+def test_thresholds_of_a_run_are_not_free_where_the_policy_has_none(siege: Siege) -> None:
+    """Then it is the run's own thresholds that the verdict rests on."""
+    siege.amend(lambda policy: [entry["checks"].get(FAIR, {}).pop("criteria", None) for entry in layers(policy)])
+    assert siege.gate().code == 0
+    siege.alter(FAIR, parameters={**siege.reports[FAIR].parameters, "bound": "best"})
+    assert deny_rules(siege.gate()) == {"gate/parameter"}
+
+
+def layers(policy: dict[str, Any]) -> list[dict[str, Any]]:
+    """The policy and its tiers, wherever checks are listed."""
+    return [policy, *policy.get("tiers", {}).values()]
+
+
+def test_not_applicable_counts_where_the_policy_says_when_and_excuses_nothing_else(siege: Siege) -> None:
+    siege.amend(lambda policy: policy["checks"][FAIR].update(not_applicable="it decides about nobody", criteria=[]))
+    not_apply(siege)
+    assert siege.gate().code == 0
+    for verdict in (Verdict.FAIL, Verdict.ERROR):
+        siege.alter(FAIR, verdict=verdict)
+        assert deny_rules(siege.gate()) == {"gate/not-passed"}
+
+
+def test_a_tool_without_a_database_needs_no_date(siege: Siege) -> None:
+    siege.alter("scan_image", tools=(*siege.reports["scan_image"].tools, Tool("wardein", "1")))
+    assert siege.gate().code == 0
 
 
 def test_an_input_that_the_policy_lists_cannot_be_left_out(siege: Siege) -> None:
@@ -192,6 +236,14 @@ def test_bad_evidence_beside_good_evidence_still_denies(siege: Siege) -> None:
     path = siege.folder / f"{FAIR}.jsonl"
     path.write_bytes(path.read_bytes() + siege.lines(FAIR)[0])
     assert deny_rules(siege.gate(paths)) == {"gate/not-passed"}
+
+
+def test_failed_evidence_of_a_check_that_the_policy_does_not_name_denies(siege: Siege) -> None:
+    siege.amend(lambda policy: [entry["checks"].pop(ROBUST, None) for entry in layers(policy)])
+    siege.alter(ROBUST, parameters={**siege.reports[ROBUST].parameters, "label": "y"})
+    assert deny_rules(siege.gate()) <= {"gate/parameter", "gate/input-not-shown"}
+    siege.alter(ROBUST, verdict=Verdict.FAIL)
+    assert "gate/not-passed" in deny_rules(siege.gate())
 
 
 def test_failed_evidence_that_no_policy_requires_denies_too(siege: Siege) -> None:

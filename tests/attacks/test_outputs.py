@@ -11,6 +11,11 @@ import pytest
 from tests.attacks.conftest import Siege
 from tests.attacks.test_promote import audited, decided, promote
 from wardein import outputs
+from wardein.evidence.envelope import seal
+from wardein.evidence.keys import signer_for
+from wardein.evidence.statement import write
+from wardein.report import CHECK_RESULT
+from wardein.subject import Subject
 
 
 @pytest.fixture
@@ -80,6 +85,66 @@ def test_evidence_of_another_step_is_not_overwritten(siege: Siege) -> None:
     assert paths[0].read_bytes() == before
     assert siege.gate().code == 0
     assert siege.gate().code == 0, "a step may replace its own evidence"
+
+
+def gate_says(siege: Siege, predicate: object, *, times: int = 1) -> bytes:
+    payload = write([Subject("s", "1" * 64)], CHECK_RESULT, {"check": predicate})
+    return seal(payload, signer_for(siege.house.key("gate"))).to_line() * times
+
+
+FOREIGN: dict[str, Callable[[Siege], bytes]] = {
+    "no envelope": lambda siege: b"{}\n",
+    "no statement": lambda siege: seal(b"{}", signer_for(siege.house.key("gate"))).to_line(),
+    "a text for the check": lambda siege: gate_says(siege, "gate"),
+    "another check": lambda siege: gate_says(siege, {"id": "validate_data"}),
+    "evidence of two runs": lambda siege: gate_says(siege, {"id": "gate"}, times=2),
+}
+
+
+@pytest.mark.parametrize("content", FOREIGN.values(), ids=FOREIGN)
+def test_only_what_one_run_left_is_replaced(content: Callable[[Siege], bytes], siege: Siege) -> None:
+    """Evidence that was gathered in one file is not the gate's to overwrite, although the gate's is in it."""
+    path = siege.folder / "gathered.jsonl"
+    path.write_bytes(content(siege))
+    before = path.read_bytes()
+    ran = siege.step("gate", "--evidence", path, "--key", siege.house.key("gate"))
+    assert ran.code == 2
+    assert "holds something else than evidence of gate" in ran.one_line
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [b'{"act', b'{"action": "pro', b'{"action": '])
+def test_a_log_whose_first_line_was_cut_is_a_log(content: bytes, siege: Siege) -> None:
+    """A killed writer leaves such a one; what it noted is set aside, and no page is drawn over it."""
+    path = siege.folder / "audit"
+    path.write_bytes(content)
+    for option in ("--html", "--sarif", "--evidence"):
+        ran = siege.step("gate", option, path)
+        assert ran.code == 2
+        assert "is an audit log" in ran.one_line
+    assert path.read_bytes() == content
+    assert siege.step("gate", "--audit", path).code == 0
+    assert path.with_name("audit.unfinished").exists()
+
+
+@pytest.mark.parametrize("content", [b"7\n", b'["action", "previous", "time"]\n', b'{"action": "promote"}\n', b"[\n"])
+def test_json_that_is_no_entry_is_no_log(content: bytes, siege: Siege) -> None:
+    path = siege.folder / "audit"
+    path.write_bytes(content)
+    ran = siege.step("gate", "--audit", path)
+    assert ran.code == 2
+    assert "is a file that is no audit log" in ran.one_line
+    assert path.read_bytes() == content
+
+
+def test_no_log_within_a_store_but_its_own(served: Siege) -> None:
+    log = served.folder / "served" / "audit.jsonl"
+    assert served.step("gate", "--audit", log).code == 0
+    for path in (log.parent / "current" / "audit.jsonl", log.with_name("another.jsonl")):
+        ran = served.step("gate", "--audit", path)
+        assert ran.code == 2
+        assert "where models are served from" in ran.one_line
+        assert not path.exists()
 
 
 def test_no_store_within_a_store(served: Siege) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from wardein.evidence.statement import write
 from wardein.evidence.summaries import Summary
 from wardein.policy.load import load
 from wardein.release import promote as promotion
+from wardein.release.audit import AuditLog
 from wardein.report import VSA, Verdict
 from wardein.subject import Copy, Subject, copy_of, digest_of
 
@@ -40,8 +42,6 @@ def decided(siege: Siege) -> list[Path]:
 def decision(siege: Siege, role: str = "gate", model: str = "", **changed: object) -> Path:
     """A decision as somebody with this key could write it, in place of the gate's."""
     lines = (siege.folder / "gate.jsonl").read_bytes().splitlines()
-    import base64
-
     statement = json.loads(base64.b64decode(json.loads(lines[1])["payload"]))
     statement["predicate"].update(changed)
     subject = [Subject("model", model or statement["subject"][0]["digest"]["sha256"])]
@@ -118,6 +118,13 @@ def test_another_decision(changed: dict, message: str, siege: Siege) -> None:
     assert deny_rules(ran) - {"gate/unreadable"} == {"promote/decision"}
     assert message in next(f["message"] for f in ran.report["findings"] if f["ruleId"] == "promote/decision")
     assert_nothing_served(siege)
+
+
+def test_what_is_other_about_a_decision_is_named_and_nothing_else(siege: Siege) -> None:
+    paths = decided(siege)[:-1]
+    ran = promote(siege, [*paths, decision(siege, nonce="run-0")])
+    (said,) = [f["message"] for f in ran.report["findings"] if f["ruleId"] == "promote/decision"]
+    assert said.endswith("for this release: the last one is of the run (--nonce) 'run-0'")
 
 
 def test_a_later_refusal_outweighs_an_earlier_pass(siege: Siege) -> None:
@@ -246,6 +253,72 @@ def test_a_refusal_cannot_be_withheld_from_the_place_that_noted_it(
     assert promote(siege, paths).code == 0
 
 
+@pytest.mark.parametrize(
+    ("other", "code"),
+    [
+        ({}, 1),
+        ({"decided": "later"}, 1),
+        ({"model": "1" * 64}, 0),
+        ({"nonce": "run-0"}, 0),
+        ({"result": "PASSED"}, 0),
+        ({"action": "note"}, 0),
+    ],
+    ids=str,
+)
+def test_a_refusal_of_another_model_or_run_is_none_of_this_one(other: dict[str, str], code: int, siege: Siege) -> None:
+    log = audited(siege)
+    paths = decided(siege)
+    noted = AuditLog(log, "dev")
+    last = [entry.record for entry in noted.entries()][-1]
+    later = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
+    said = {name: text for name, text in last.items() if name not in ("time", "previous")}
+    noted.append(said | {"result": "FAILED", "decided": later} | other)
+    assert promote(siege, paths).code == code
+
+
+def test_a_refusal_without_any_decision_beside_it_is_still_a_denial(siege: Siege) -> None:
+    audited(siege)
+    honest = siege.reports["evaluate_fairness"]
+    siege.alter("evaluate_fairness", verdict=Verdict.FAIL)
+    assert siege.gate().code == 1
+    siege.reports["evaluate_fairness"] = honest
+    assert deny_rules(promote(siege, siege.write())) == {"promote/decision"}
+
+
+def test_a_decision_on_two_models_is_none(siege: Siege) -> None:
+    """It would not say which of them it let through."""
+    paths = decided(siege)
+    statement = json.loads(base64.b64decode(json.loads(paths[-1].read_bytes().splitlines()[1])["payload"]))
+    subjects = [Subject("model", statement["subject"][0]["digest"]["sha256"]), Subject("another", "1" * 64)]
+    payload = write(subjects, VSA, statement["predicate"])
+    paths[-1].write_bytes(seal(payload, signer_for(siege.house.key("gate"))).to_line())
+    assert deny_rules(promote(siege, paths)) == {"promote/decision"}
+    assert_nothing_served(siege)
+
+
+@pytest.mark.parametrize("role", ["check", "gate"])
+def test_what_only_looks_like_a_decision_is_none(role: str, siege: Siege) -> None:
+    """Whoever holds a check key can say anything; only the type of what is said makes it a gate's to say."""
+    paths = decided(siege)
+    statement = json.loads(base64.b64decode(json.loads(paths[-1].read_bytes().splitlines()[1])["payload"]))
+    subject = [Subject("model", statement["subject"][0]["digest"]["sha256"])]
+    payload = write(subject, "https://slsa.dev/verification_summary/v0.2", statement["predicate"])
+    paths[-1].write_bytes(seal(payload, signer_for(siege.house.key(role))).to_line())
+    assert "promote/decision" in deny_rules(promote(siege, paths))
+    assert_nothing_served(siege)
+
+
+def test_a_model_with_the_name_of_the_evidence_is_refused(siege: Siege) -> None:
+    """It would be written over by what is kept beside it."""
+    named = siege.shown["model"].with_name("claims.jsonl")
+    siege.shown["model"].rename(named)
+    siege.shown["model"] = named
+    ran = promote(siege, decided(siege))
+    assert ran.code == 2
+    assert "a model cannot be called claims.jsonl" in ran.one_line
+    assert not (siege.folder / "served" / "current").exists()
+
+
 def test_a_pass_after_a_refusal_counts(siege: Siege) -> None:
     audited(siege)
     honest = siege.reports["evaluate_fairness"]
@@ -315,3 +388,12 @@ def test_a_model_without_any_evidence_is_an_error(siege: Siege) -> None:
     ran = siege.run_gate("verify-artifact", "--artifact", siege.shown["model"], "--trust", siege.house.trust)
     assert ran.code == 2
     assert "nothing to verify it against" in ran.one_line
+
+
+def test_a_checkpoint_by_a_key_that_may_not_sign_it_stops_the_promotion(siege: Siege) -> None:
+    paths = decided(siege)
+    siege.options = ("--auditor", siege.house.key("check"))
+    ran = siege.step("promote", "--target", siege.folder / "served", paths=paths)
+    assert ran.code == 2
+    assert "role audit" in ran.one_line
+    assert_nothing_served(siege)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -78,15 +79,42 @@ def test_a_waiver_lifts_its_finding_and_is_told(found: Siege) -> None:
     [
         {"subject": "…"},
         {"package": "pkg:pypi/pillow", "versions": ">=8,<9.0.1"},
-        {"package": "pkg:pypi/pillow", "versions": "==9.0.0"},
+        *({"package": "pkg:pypi/pillow", "versions": f"{sign}9.0.0"} for sign in ("==", "===", "<=", "~=")),
     ],
-    ids=["subject", "range", "version"],
+    ids=["subject", "range", "version", "text", "end", "release"],
 )
 def test_other_scopes(scope: dict[str, str], found: Siege) -> None:
     if "subject" in scope:
         scope = {"subject": found.reports["scan_image"].subject[0].digest}
     waive(found, replace(honest(), fingerprint="", **scope))
     assert found.gate().code == 0
+
+
+def test_versions_of_other_systems_are_listed_one_by_one(found: Siege) -> None:
+    """Their order is not that of PyPI, so that no range of them is understood."""
+    find(found, replace(CVE, purl="pkg:deb/debian/pillow@9.0.0?distro=debian-12"))
+    listed = replace(honest(), fingerprint="", package="pkg:deb/debian/pillow", versions="==8.0.0 || ==9.0.0")
+    for versions in (">=8", "<=9.0.0", "==9.0.0 || <9"):
+        waive(found, replace(listed, versions=versions))
+        assert told(found) == {"waiver/wildcard"}
+        found.claims.clear()
+    waive(found, replace(listed, versions="==8.0.0"))
+    assert told(found) == {"waiver/orphan"}
+    waive(found, listed)
+    assert told(found) == {"waiver/orphan", "waiver/applied"}
+    assert found.gate().code == 0
+
+
+def test_every_waiver_is_told_with_what_it_lifted(found: Siege) -> None:
+    find(found, CVE, OTHER)
+    waive(found, honest())
+    waive(found, replace(honest(), rule=OTHER.rule, fingerprint=OTHER.fingerprint))
+    assert found.gate().code == 0
+    summary = json.loads(
+        base64.b64decode(json.loads((found.folder / "gate.jsonl").read_bytes().splitlines()[1])["payload"])
+    )
+    told_of = {waiver["rule"]: waiver["fingerprints"] for waiver in summary["predicate"]["waivers"]}
+    assert told_of == {CVE.rule: [CVE.fingerprint], OTHER.rule: [OTHER.fingerprint]}
 
 
 def test_no_other_finding_is_lifted(found: Siege) -> None:
@@ -120,7 +148,15 @@ ABUSES = [
     Abuse("of another environment", {"environment": "staging"}, "waiver/copied", "_is_of_this_environment"),
     Abuse("every version", ENDLESS, "waiver/wildcard", "_is_no_wildcard"),
     Abuse("starred version", ENDLESS | {"versions": "==9.*"}, "waiver/wildcard", "_is_no_wildcard"),
+    Abuse("of a reviewer", {"owner": "reviewer"}, "waiver/not-owned", "_is_signed_by_its_owner", ("approve", "twin2")),
     Abuse("self-approved", {"owner": "twin"}, "waiver/self-approved", "_is_approved_by_another", ("twin1", "twin2")),
+    Abuse(
+        "self-approved with a witness",
+        {"owner": "twin"},
+        "waiver/self-approved",
+        "_is_approved_by_another",
+        ("twin1", "twin2", "check"),
+    ),
     Abuse("unapproved", {}, "waiver/unapproved", "_is_approved_by_another", ("waive",)),
     Abuse("of an owner who did not sign", {"owner": "ceo"}, "waiver/not-owned", "_is_signed_by_its_owner"),
     Abuse("approved only", {}, "waiver/not-owned", "_is_signed_by_its_owner", ("approve",)),
@@ -159,12 +195,33 @@ def test_a_waiver_of_something_else_is_an_orphan(changed: dict[str, str], what: 
     assert told(found) == {"waiver/orphan"}
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [{"rule": "*"}, {"rule": "any"}, {"rule": "ALL"}, {"rule": "CVE-2022-*"}, {"rule": "CVE-202?-22817"}]
+    + [{"check": "scan_[a-z]*"}, {"fingerprint": "", "package": "pkg:pypi/*", "versions": "==9.0.0"}],
+    ids=str,
+)
+def test_a_pattern_is_told_as_one(changed: dict[str, str], found: Siege) -> None:
+    waive(found, replace(honest(), **changed))
+    assert found.gate().code == 1
+    assert told(found) == {"waiver/wildcard"}
+
+
+def test_two_good_signatures_under_each_others_names_are_none(found: Siege) -> None:
+    waive(found, honest())
+    path = found.claims[0]
+    envelope = json.loads(path.read_text())
+    one, other = envelope["signatures"]
+    one["keyid"], other["keyid"] = other["keyid"], one["keyid"]
+    path.write_text(json.dumps(envelope))
+    assert found.gate().code == 1
+    assert told(found) == {"waiver/untrusted"}
+
+
 @pytest.mark.parametrize("member", ["rule", "scope", "expires", "justification"])
 def test_a_widened_waiver_breaks_its_signatures(member: str, found: Siege) -> None:
     waive(found, replace(honest(), fingerprint=OTHER.fingerprint))
     path = found.claims[0]
-    import base64
-
     envelope = json.loads(path.read_text())
     statement = json.loads(base64.b64decode(envelope["payload"]))
     wide = waivers.predicate(replace(honest(), expires=NOW + timedelta(days=20), justification="…"))
@@ -188,10 +245,14 @@ def test_a_widened_waiver_breaks_its_signatures(member: str, found: Siege) -> No
         {"justification": "  "},
         {"expires": "never"},
         {"expires": None},
+        {"notBefore": "always"},
+        {"justification": "x" * 4001},
+        {"scope": ["fingerprint"]},
+        {"scope": {"fingerprint": CVE.fingerprint, "everything": "else"}},
         {"owner": ["author"]},
         {"extra": "member"},
     ],
-    ids=str,
+    ids=lambda broken: str(broken)[:40],
 )
 def test_a_malformed_waiver_lifts_nothing(broken: dict[str, Any], found: Siege) -> None:
     found.say(WAIVER, waivers.predicate(honest()) | broken, CVE.fingerprint, "waive", "approve")
@@ -199,6 +260,13 @@ def test_a_malformed_waiver_lifts_nothing(broken: dict[str, Any], found: Siege) 
     assert deny_rules(denied) == {"gate/not-passed", "gate/finding"}
     assert told(found) <= {"waiver/malformed", "waiver/wildcard", "waiver/orphan"}
     assert told(found)
+
+
+def test_a_waiver_that_is_about_another_scope_lifts_nothing(found: Siege) -> None:
+    """What tools see of a statement is its subject: it cannot be another than what is waived."""
+    found.say(WAIVER, waivers.predicate(honest()), "1" * 64, "waive", "approve")
+    assert found.gate().code == 1
+    assert told(found) == {"waiver/malformed"}
 
 
 RUNS_CODE = Finding("CVE-2025-1", Severity.CRITICAL, "unpickles", "model.pkl", cwe="CWE-502")
@@ -217,13 +285,18 @@ def test_what_nobody_can_waive(finding: Finding, limit: str, found: Siege) -> No
     find(found, finding)
     waive(found, replace(honest(), rule=finding.rule, fingerprint=finding.fingerprint))
     assert "gate/not-passed" in deny_rules(found.gate())
+    assert told(found) == {"waiver/not-waivable" if waivers.is_never_waivable(finding) else "waiver/too-severe"} or (
+        finding.rule.startswith("signature/") and told(found) == {"waiver/not-waivable"}
+    )
+    assert told(found) in ({"waiver/not-waivable"}, {"waiver/too-severe"})
 
 
-def test_what_is_critical_and_runs_no_code_can_be_waived_if_the_policy_says_so(found: Siege) -> None:
+@pytest.mark.parametrize("finding", [NEVER[-1][0], replace(RUNS_CODE, severity=Severity.HIGH)], ids=["data", "code"])
+def test_what_is_not_both_critical_and_code_can_be_waived_if_the_policy_says_so(finding: Finding, found: Siege) -> None:
     """The other side of the line: without it the test above could not fail for the right reason."""
     found.amend(lambda policy: policy["waivers"].update(max_severity="critical"))
-    find(found, NEVER[-1][0])
-    waive(found, replace(honest(), rule=NEVER[-1][0].rule, fingerprint=NEVER[-1][0].fingerprint))
+    find(found, finding)
+    waive(found, replace(honest(), rule=finding.rule, fingerprint=finding.fingerprint))
     assert found.gate().code == 0
 
 
@@ -240,6 +313,12 @@ def test_incomplete_coverage_cannot_be_waived(found: Siege) -> None:
     report = found.reports["scan_image"]
     found.alter("scan_image", coverage=replace(report.coverage, examined=report.coverage.examined - 1))
     assert deny_rules(found.gate()) == {"gate/not-passed"}
+
+
+def test_an_error_cannot_be_waived(found: Siege) -> None:
+    """Not even where all that stands in the report is a finding that is waived."""
+    waive(found, honest())
+    assert found.gate().code == 0
     found.alter("scan_image", verdict=Verdict.ERROR)
     assert deny_rules(found.gate()) == {"gate/not-passed"}
 

@@ -150,6 +150,7 @@ def test_thresholds(old: list[Criterion], new: list[Criterion], directions: list
         ((), None, "looser"),
         (("1",), ("1", "2"), "looser"),
         (("1", "2"), ("2",), "tighter"),
+        (("1", "2"), ("2", "1"), ""),
         # None allowed, and one of a list demanded: what passes one fails the other.
         ((), ("1",), "other"),
         (("1",), (), "other"),
@@ -161,7 +162,17 @@ def test_inputs(old: tuple[str, ...] | None, new: tuple[str, ...] | None, direct
         Policy("p", "", {"evaluate_fairness": CheckPolicy(inputs={} if listed is None else {"reference": listed})})
         for listed in (old, new)
     )
-    assert [change.direction for change in changes(one, other)] == [direction]
+    assert [change.direction for change in changes(one, other)] == ([direction] if direction else [])
+
+
+def test_a_check_that_this_version_does_not_have_denies_by_its_name() -> None:
+    """Even where nobody requires it: whoever takes it out of the policy lets more through."""
+    unknown = CheckPolicy(required=False)
+    one, other = Policy("p", "", {"detect_everything": unknown}), Policy("p", "", {})
+    assert [change.direction for change in changes(one, other)] == ["looser"]
+    assert [change.direction for change in changes(other, one)] == ["tighter"]
+    required = Policy("p", "", {"detect_everything": CheckPolicy()})
+    assert [change.direction for change in changes(one, required)] == ["tighter"]
 
 
 def test_an_optional_check_that_is_left_out_loses_its_thresholds() -> None:

@@ -129,6 +129,17 @@ def test_rules_that_are_satisfied(house_rules: Callable[..., Path]) -> None:
     assert rego.judge(folder, document()) == ()
 
 
+def test_what_judged_the_rules_is_told(house_rules: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = house_rules(FINE)
+    assert rego.packages_used(folder) == ("regopy",)
+    assert rego.packages_used(folder / "none") == ()
+    monkeypatch.setenv("WARDEIN_OPA", "https://opa.example")
+    assert rego.packages_used(folder) == ()
+    monkeypatch.delenv("WARDEIN_OPA")
+    monkeypatch.setattr(rego.importlib.util, "find_spec", lambda name: None)
+    assert rego.packages_used(folder) == (), "what is not there judged nothing"
+
+
 def test_rule_that_denies_says_why(house_rules: Callable[..., Path]) -> None:
     assert rego.judge(house_rules(FINE), FAILED) == ("rego: validate_data failed",)
 
@@ -257,6 +268,25 @@ def test_reasons_are_single_printable_lines(house_rules: Callable[..., Path]) ->
         ('deny contains "x" if not allow\nallow if count(deny) == 0', "refer to each other in a circle"),
         ('deny contains "x" if 1e400 > 1', "'e400' is not declared"),
         ('deny contains "x" if _ == 1', "'_' stands outside of [_]"),
+        ('default x == 1\ndeny contains "x"', "is not a plain default"),
+        ('default x := [1]\ndeny contains "x"', "is not a plain default"),
+        ('default if := 1\ndeny contains "x"', "is not a plain default"),
+        ('"x" := 1\ndeny contains "x"', "cannot begin a rule or be its name"),
+        ('f(x; y) := 2\ndeny contains "x" if f(1)', "an argument is not a plain name"),
+        ('f(x,) := 2\ndeny contains "x" if f(1)', "an argument is not a plain name"),
+        ('f(input) := 2\ndeny contains "x" if f(1)', "an argument is not a plain name"),
+        ('f(x) contains 2\ndeny contains "x" if f(1)', "write NAME :=, NAME if or NAME contains"),
+        ('deny contains "x" if some x, 1 in input.subject', "'some' is not followed by plain names"),
+        ('deny contains "x" if some input in input.checks', "'some' is not followed by plain names"),
+        ('deny contains "x" if {\n\tcount := 1\n\tcount\n}', "'count' is taken already"),
+        ('deny contains sprintf("%s", input.tier)', "sprintf is used in a way that differs"),
+        ('deny contains "x" if count([1 | [2 | x]]) == 1', "'x' is not declared here"),
+        ('deny contains "x" if count({[x | true] | true}) == 1', "'x' is not declared here"),
+        ('default x := y\ndeny contains "x"', "is not a plain default"),
+        ('deny contains "x" if "a".b == 1', "'.' does not stand behind a name"),
+        ('deny contains {if} if true', "a second 'if'"),
+        ('deny contains 1 | 2 if true', "'|' outside of a comprehension"),
+        ('deny contains "x" if {\n\ty := 2\n\ty -1 == 1\n}', "arithmetic differs between engines"),
     ],
 )  # fmt: skip
 def test_profile_refuses(rules: str, why: str, house_rules: Callable[..., Path]) -> None:
@@ -266,6 +296,35 @@ def test_profile_refuses(rules: str, why: str, house_rules: Callable[..., Path])
     assert all(reason.startswith("rego: ") for reason in reasons)
     if "circle" not in why:
         assert any(reason.startswith("rego: rules.rego:") for reason in reasons), "no file and line"
+
+
+IN_THE_PROFILE = """default allow := true
+f(
+	x,
+	y
+) if x == y
+deny contains "brackets" if {
+	count(
+		input.checks
+	) > 90
+	f(1, 2)
+}
+deny contains "nested" if count({[x | true] | some x in [1, 2]}) != 2
+deny contains "negated" if {
+	some check in input.checks
+	said := check.verdict
+	not said == true
+	not said == false
+	not said == null
+	said == "FAIL"
+}
+"""
+
+
+def test_profile_takes_what_is_portable(house_rules: Callable[..., Path]) -> None:
+    """The other side of each refusal: a linter that refuses everything would pass every test above."""
+    assert rego.judge(house_rules(IN_THE_PROFILE), document()) == ()
+    assert rego.judge(house_rules(IN_THE_PROFILE), FAILED) == ("rego: negated",)
 
 
 def test_line_of_a_refusal_is_that_of_the_file(house_rules: Callable[..., Path]) -> None:
@@ -324,6 +383,8 @@ def test_examples_of_the_page_do_what_they_say(house_rules: Callable[..., Path])
         (["checks", 0, "coverage", "expected"], 10**15, "input.checks[0].coverage.expected: is not a number below"),
         (["checks", 0, "coverage", "expected"], 1.5, "input.checks[0].coverage.expected: is not of the type int"),
         (["checks", 0, "signer"], {"name": "x"}, "input.checks[0].signer: has not exactly the members name, identity"),
+        (["checks", 0, "signer"], ["name", "identity"], "input.checks[0].signer: has not exactly the members"),
+        (["checks", 0, "findings"], [finding(waived=1)], "input.checks[0].findings[0].waived: is not of the type bool"),
         (["checks", 0, "extra"], 1, "input.checks[0]: has not exactly the members"),
         (["checks", 0, "parameters"], {1: 2}, "input.checks[0].parameters: has a name that is not a string"),
         (["checks", 0, "parameters"], {"a": {1}}, "input.checks[0].parameters.a: is not of the type"),

@@ -111,7 +111,7 @@ def gnupg() -> Iterator[Place]:
     place = Place({"GNUPGHOME": str(home)}, {}, home)
     long_ago = f"{datetime.now(UTC) - timedelta(days=3):%Y%m%dT%H%M%S}"
     kinds = {"Ed25519": ("ed25519", "1y"), "RSA": ("rsa2048", "never"), "DSA": ("dsa2048", "0")}
-    kinds |= {"revoked": ("ed25519", "1y"), "expired": ("ed25519", "1d")}
+    kinds |= {"NIST P-256": ("nistp256", "1y"), "revoked": ("ed25519", "1y"), "expired": ("ed25519", "1d")}
     try:
         for name, (algorithm, life) in kinds.items():
             faked = ["--faked-system-time", long_ago] if name == "expired" else []
@@ -514,6 +514,29 @@ def test_a_gnupg_key_that_cannot_be_used(case, gnupg, house, artifact, wardein, 
     enter(gnupg, monkeypatch)
     assert case.said in refusal(case, house, artifact, wardein, monkeypatch)
     assert not Path("/tmp/x").exists()
+
+
+@needs_gpg
+def test_a_gnupg_key_of_a_kind_that_cannot_sign_evidence(gnupg, house, artifact, wardein, monkeypatch) -> None:
+    enter(gnupg, monkeypatch)
+    case = broken(gnupg.uris["NIST P-256"], "is of a kind that cannot sign evidence; Ed25519, RSA and DSA can")
+    assert case.said in refusal(case, house, artifact, wardein, monkeypatch)
+
+
+@needs_gpg
+def test_a_gnupg_key_of_another_curve_of_its_kind(gnupg, monkeypatch) -> None:
+    """EdDSA says nothing of the curve: GnuPG lists Ed448 under the same number, with another object identifier."""
+    enter(gnupg, monkeypatch)
+    uri = gnupg.uris["Ed25519"]
+    assert public_key_of(uri)
+    listing = openpgp._listing
+
+    def another_curve(fingerprint: str) -> list[openpgp._Listed]:
+        return [replace(key, numbers=["032b6571", *key.numbers[1:]]) for key in listing(fingerprint)]
+
+    monkeypatch.setattr(openpgp, "_listing", another_curve)
+    with pytest.raises(WardeinError, match="is of a kind that cannot sign evidence"):
+        public_key_of(uri)
 
 
 @needs_gpg

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,6 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from tests.conftest import House, Ran
 from wardein.evidence import trust
+from wardein.evidence.envelope import PAYLOAD_TYPE, Envelope
+from wardein.evidence.keys import signer_for
 
 
 @pytest.fixture(params=["folder", "file"])
@@ -142,9 +146,80 @@ def test_an_edited_statement_does_not_count(artifact, signed, house, wardein) ->
     assert [f["ruleId"] for f in verify(wardein, artifact, signed, house).report["findings"]] == ["signature/untrusted"]
 
 
+def forge(bundle: Path, house: House, change: Callable[[dict[str, Any]], object], kind: str = PAYLOAD_TYPE) -> None:
+    """A bundle as somebody with the train key could make it, whatever it says."""
+    data = json.loads(bundle.read_text())
+    said = json.loads(base64.b64decode(data["dsseEnvelope"]["payload"]))
+    change(said)
+    envelope = Envelope(json.dumps(said).encode(), kind, ()).signed_by(signer_for(house.key("train")))
+    bundle.write_text(json.dumps({**data, "dsseEnvelope": envelope.to_json()}))
+
+
+def listed(said: dict[str, Any]) -> list[dict[str, Any]]:
+    return said["predicate"]["resources"]
+
+
+FORGED: list[tuple[Callable[[dict[str, Any]], object], str]] = [
+    (lambda said: said.update(predicateType="https://slsa.dev/provenance/v1"), "not an OMS v1.0 signature"),
+    (lambda said: said["predicate"]["serialization"].update(method="shards"), "was made by method"),
+    (lambda said: said["predicate"]["serialization"].update(hash_type="blake2b"), "was made by method"),
+    (lambda said: said["predicate"].update(serialization="files"), "was made by method"),
+    (lambda said: said["predicate"].update(resources=[]), "lists no file"),
+    (lambda said: said["predicate"].update(resources={".": "1"}), "lists no file"),
+    (lambda said: said["predicate"].pop("resources"), "lists no file"),
+    (lambda said: listed(said).append(listed(said)[0]), "lists a file twice"),
+    (lambda said: listed(said)[0].update(digest="1" * 64), "a root digest that is not that of its files"),
+    (lambda said: said["subject"].append(said["subject"][0]), "a root digest that is not that of its files"),
+    (lambda said: listed(said)[0].update(digest="A" * 64), "is not a lower-case sha256"),
+    (lambda said: listed(said)[0].update(digest="1" * 63), "is not a lower-case sha256"),
+    (lambda said: listed(said)[0].update(algorithm="blake2b"), "lists a file without a sha256 digest"),
+    (lambda said: listed(said).insert(0, "model.skops"), "lists a file without a sha256 digest"),
+]
+
+
+@pytest.mark.parametrize(("change", "what"), FORGED, ids=[str(number) for number in range(len(FORGED))])
+def test_a_signed_statement_that_says_two_things_or_another_is_an_error(
+    change: Callable[[dict[str, Any]], object], what: str, artifact: Path, signed: Path, house: House, wardein
+) -> None:
+    forge(signed, house, lambda said: None)
+    assert verify(wardein, artifact, signed, house).code == 0
+    forge(signed, house, change)
+    ran = verify(wardein, artifact, signed, house)
+    assert ran.code == 2
+    assert what in ran.one_line
+
+
+def test_a_signature_of_another_type_of_payload_is_an_error(artifact, signed, house, wardein) -> None:
+    forge(signed, house, lambda said: None, "application/json")
+    ran = verify(wardein, artifact, signed, house)
+    assert ran.code == 2
+    assert "has the payload type 'application/json'" in ran.one_line
+
+
+@pytest.mark.parametrize("kind", ["application/vnd.dev.sigstore.bundle.v0.2+json", None])
+def test_a_good_signature_in_a_bundle_of_another_version_is_an_error(kind, artifact, signed, house, wardein) -> None:
+    signed.write_text(json.dumps(json.loads(signed.read_text()) | {"mediaType": kind}))
+    ran = verify(wardein, artifact, signed, house)
+    assert ran.code == 2
+    assert "is not a bundle of type" in ran.one_line
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_a_bundle_has_one_signature(count: int, artifact, signed, house, wardein) -> None:
+    data = json.loads(signed.read_text())
+    data["dsseEnvelope"]["signatures"] *= count
+    signed.write_text(json.dumps(data))
+    ran = verify(wardein, artifact, signed, house)
+    assert ran.code == 2
+    assert "exactly one is expected" in ran.one_line
+
+
 @pytest.mark.parametrize(
     "content",
     [
+        b"[]",
+        b'{"mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json", "dsseEnvelope": [1]}',
+        b'{"mediaType": "application/vnd.dev.sigstore.bundle.v0.2+json", "dsseEnvelope": {}}',
         b"",
         b"{}",
         b"not json",
