@@ -281,19 +281,26 @@ def _time_limit(seconds: float) -> Iterator[None]:
         yield
         return
 
+    struck: list[WardeinError] = []
+
     def stop(signum: int, frame: object) -> None:
-        raise WardeinError(STOPPED)
+        struck.append(WardeinError(STOPPED))
+        raise struck[-1]
 
     def expire(signum: int, frame: object) -> None:
-        raise WardeinError(
-            f"did not finish within {seconds:g} seconds", where="--time-limit", mend="allow more time or give less data"
-        )
+        mend = "allow more time or give less data"
+        struck.append(WardeinError(f"did not finish within {seconds:g} seconds", where="--time-limit", mend=mend))
+        raise struck[-1]
 
     previous = signal.signal(signal.SIGALRM, expire)
     stopped = signal.signal(signal.SIGTERM, stop)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0))
+    # Where Python ignores exceptions (in a destructor, in a callback of the garbage collector), a strike is lost: so it
+    # strikes again, and one that was lost for good still counts at the end.
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0), 1.0)
     try:
         yield
+        if struck:
+            raise struck[0]
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import threading
+import time
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -144,3 +146,26 @@ def test_who_debugs_gets_the_traceback(
     monkeypatch.setattr(page, "render", lambda report: [][0])
     with pytest.raises(IndexError):
         run(load("verify_artifact"), given(house), Options(html=tmp_path / "page.html"))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_time_limit_that_python_ignores_still_counts(house: House, tmp_path: Path) -> None:
+    """It strikes wherever the program is, also in a destructor, from which no exception comes out."""
+
+    class Slow:
+        def __del__(self) -> None:
+            deadline = time.monotonic() + 0.3
+            while time.monotonic() < deadline:
+                pass
+
+    def found(**given: object) -> Report:
+        Slow()
+        return conclude(coverage=Coverage("files", 1, 1))
+
+    given = {"artifact": house.policy, "signature": house.trust, "trust": house.trust}
+    step = replace(load("verify_artifact"), function=found)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        report = run(step, given, Options(time_limit=0.1))
+    assert report.verdict is Verdict.ERROR
+    assert "did not finish within 0.1 seconds" in report.reason
