@@ -2,6 +2,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
+SCANNERS := .venv-scanners
 # One thread per numeric library: the tests and the demo use processes, and tiny arrays only lose by threads.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
@@ -20,7 +21,13 @@ $(VENV)/installed: requirements.lock pyproject.toml
 demo: $(VENV)/installed ## One honest release that passes, three bad ones that are stopped; writes demo-output/report.html
 	$(BIN)/python -m demo
 
-test: $(VENV)/installed ## Run all tests
+# Scanners that are run as programs, and whose pins do not fit into one environment with ours.
+$(SCANNERS)/installed: requirements-scanners.lock
+	$(PYTHON) -m venv $(SCANNERS)
+	$(SCANNERS)/bin/python -m pip install --quiet --require-hashes --no-deps --requirement requirements-scanners.lock
+	@touch $@
+
+test: $(VENV)/installed $(SCANNERS)/installed ## Run all tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 check: $(VENV)/installed ## Lint, types, generated files
@@ -41,6 +48,8 @@ mutation: $(VENV)/installed ## Take the gate's guards away, one at a time; write
 lock: ## Resolve the development environment anew (needs uv)
 	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --no-emit-index-url --no-emit-find-links --output-file requirements.lock
+	uv pip compile pyproject.toml --group scanners --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --no-emit-index-url --no-emit-find-links --output-file requirements-scanners.lock
 
 clean: ## Remove what make made
-	rm -rf $(VENV) demo-output build
+	rm -rf $(VENV) $(SCANNERS) demo-output build

@@ -33,6 +33,18 @@ class Judged:
 Model = Annotated[Path, In("Model")]
 Dataset = Annotated[Path, In("Dataset")]
 Artifact = Annotated[Path, In("Artifact")]
+# The root folder of somebody's code: scripts, notebooks, configuration. Links that stay inside are allowed.
+Source = Annotated[Path, In("Source")]
+# Earlier evidence of the same check, whose findings are no news. It counts only if the policy lists its digest.
+Baseline = Annotated[Path, In("Baseline")]
+# A folder of advisories in the OSV format, one JSON file each.
+Advisories = Annotated[Path, In("Advisories")]
+# What a tool of somebody else's wrote.
+ForeignReport = Annotated[Path, In("ForeignReport")]
+# Evidence that a document is filled in from; no verdict depends on it.
+Evidence = Annotated[Path, In("Evidence")]
+# The sha256 of something that is not here, and the parameter of the gate that it will be shown as: model:sha256:HEX.
+Digest = Annotated[str, In("Digest")]
 Suite = Annotated[Path, In("Suite")]
 Signature = Annotated[Path, In("Signature")]
 # Evidence that holds a gate's decision.

@@ -119,7 +119,7 @@ def summary(report: Report) -> str:
     shown = [
         f for n, f in enumerate(found) if n < 10 or f.rule.startswith(("waiver/", "approval/", "gate/break-glass"))
     ]
-    lines += [f"  {f.severity:<8} {f.rule}  {f.location + '  ' if f.location else ''}{f.message}" for f in shown]
+    lines += [f"  {f.severity:<8} {f.rule}  {f.place + '  ' if f.place else ''}{f.message}" for f in shown]
     if len(report.findings) > len(shown):
         lines.append(f"  … and {len(report.findings) - len(shown)} more findings; --json lists all")
     lines.append(f"  core     sha256:{wire.core_sha256(report)}")
@@ -293,7 +293,9 @@ def _metavar(param: Param) -> str:
         "list[str]": "TEXT",
         "list[float]": "X",
     }
-    return {"Image": "IMAGE", "Key": "URI"}.get(param.artifact) or named.get(param.type, "NAME=VALUE")
+    return {"Image": "IMAGE", "Key": "URI", "Digest": "sha256:HEX"}.get(param.artifact) or named.get(
+        param.type, "NAME=VALUE"
+    )
 
 
 def _shown(value: Any) -> str:

@@ -26,7 +26,7 @@ from wardein.html import page
 from wardein.images.identity import identify
 from wardein.report import CHECK_RESULT, Input, Report, could_not_look
 from wardein.spec import Param, Step
-from wardein.subject import Copy, Subject, copy_of
+from wardein.subject import Copy, Subject, copy_of, pinned
 
 if TYPE_CHECKING:
     from wardein.evidence.trust import Role
@@ -154,7 +154,7 @@ def _guarded(step: Step, arguments: dict[str, Any], options: Options) -> Report:
             landing = stack.enter_context(_landing(step, arguments, private))
             stack.enter_context(_time_limit(options.time_limit))
             bound, inputs = _take_in(step, arguments, private, landing, originals)
-            identity["subject"] = tuple(Subject(i.name, i.digest) for i in inputs if i.name == step.subject.name)
+            identity["subject"] = tuple(_subject(i, arguments) for i in inputs if i.name == step.subject.name)
             identity["inputs"] = inputs
             pending = _redirect_outputs(step, bound, private)
             report = _judged(replace(step.function(**bound), **identity), options, step)
@@ -217,8 +217,9 @@ def _take_in(
         value = arguments.get(param.name, param.default)
         if param.artifact in ("", "Key") or value in (None, ""):
             continue
-        if param.artifact == "Image":
-            inputs.append(Input(param.name, param.artifact, identify(str(value)), 0))
+        if param.artifact in ("Image", "Digest"):
+            digest = identify(str(value)) if param.artifact == "Image" else pinned(str(value)).digest
+            inputs.append(Input(param.name, param.artifact, digest, 0))
             continue
         copies = []
         for number, item in enumerate(value if isinstance(value, list) else [value]):
@@ -232,13 +233,18 @@ def _take_in(
     return bound, tuple(inputs)
 
 
+def _subject(item: Input, arguments: Mapping[str, Any]) -> Subject:
+    """What is judged goes by its parameter's name; what is only named by its digest says what it is."""
+    return pinned(str(arguments[item.name])) if item.role == "Digest" else Subject(item.name, item.digest)
+
+
 def _copy(param: Param, path: Path, folder: Path) -> Copy:
     if not path.exists():
         raise WardeinError(f"{path} does not exist", where=param.flag, mend="check the path")
     if not path.is_dir() and path.stat().st_size == 0 and path.is_file():
         mend = "give the file that the previous step wrote"
         raise WardeinError(f"{path} is empty (0 bytes)", where=param.flag, mend=mend)
-    return copy_of(path, folder)
+    return copy_of(path, folder, links=param.artifact == "Source")
 
 
 def _with_original_names(text: str, originals: Mapping[str, str]) -> str:

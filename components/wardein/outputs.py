@@ -81,7 +81,7 @@ def _read(step: Step, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
     found = []
     for param in step.params:
         value = arguments.get(param.name)
-        if value not in (None, "") and param.artifact not in ("", "Key"):
+        if value not in (None, "") and param.artifact not in ("", "Key", "Digest"):
             found += [(str(item), param.flag) for item in (value if isinstance(value, list) else [value])]
     return found
 

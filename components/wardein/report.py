@@ -21,6 +21,9 @@ VSA = "https://slsa.dev/verification_summary/v1"
 # The finding in which verify_artifact tells which key signed the artifact: its location is the key's name.
 SIGNER_RULE = "signature/signer"
 
+# Why a finding is suppressed: an earlier report, which the policy has to name, had it already.
+BASELINE = "baseline"
+
 # More examples than this are not a size that anybody would collect to settle a threshold.
 MOST_EXAMPLES = 10_000_000
 
@@ -217,6 +220,11 @@ class Finding:
         location: A path inside the subject, a column, a package; never a path of the machine.
         fails: Whether this finding alone makes the verdict FAIL.
         purl: The package that it is about, as a package URL with its version, for example ``pkg:pypi/pillow@9.0.0``.
+        line: The line in the file, or in the part of it, counted from 1; 0 if there is none.
+        part: The part of a file that lines are counted in, for example ``cell 3`` of a notebook.
+        identity: What makes this finding another one than those of the same rule at the same location, and stays the
+            same when lines move: a digest of the line's text, and which of several such lines it is.
+        suppressed: Why it does not fail although its severity would: :data:`BASELINE`, or empty.
     """
 
     rule: str
@@ -228,11 +236,22 @@ class Finding:
     cwe: str = ""
     taxonomy: tuple[str, ...] = ()
     purl: str = ""
+    line: int = 0
+    part: str = ""
+    identity: str = ""
+    suppressed: str = ""
 
     @property
     def fingerprint(self) -> str:
-        """A sha256 over rule and location: the same finding in two runs has the same one."""
-        return hashlib.sha256(f"{self.rule}\n{self.location}".encode()).hexdigest()
+        """A sha256 over rule, location and identity: the same finding in two runs has the same one."""
+        named = (self.rule, self.location, self.identity) if self.identity else (self.rule, self.location)
+        return hashlib.sha256("\n".join(named).encode()).hexdigest()
+
+    @property
+    def place(self) -> str:
+        """The location with part and line, as people read it."""
+        line = f"line {self.line}" if self.line else ""
+        return ", ".join(text for text in (self.location, self.part, line) if text)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,12 @@ CHECKS = {
     "evaluate_performance": "evaluate",
     "evaluate_robustness": "evaluate",
     "evaluate_fairness": "evaluate",
+    "scan_dependencies": "scan",
+    "scan_code": "scan",
+    "scan_secrets": "scan",
+    "scan_config": "scan",
     "scan_image": "scan",
+    "import_findings": "scan",
     "verify_artifact": "sign",
 }
 RELEASE = {"sign_artifact": "sign", "approve": "sign", "gate": "sign", "promote": "sign"}

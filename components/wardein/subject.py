@@ -5,12 +5,16 @@ A folder's digest is the sha256 over the lines ``<sha256>  <path>`` of all its f
 their POSIX paths: what ``sha256sum`` prints, hashed once more. It binds names as well as contents, which
 the root digest of OpenSSF Model Signing v1.0 does not (docs/decisions/0002). No file is ever left out,
 and what cannot be hashed faithfully (links, devices) is refused.
+
+Code is full of links, so a source folder may have those that lead to something inside it. Such a link counts as a
+file that holds ``link to `` and its target; what it leads to is a file of its own (docs/decisions/0012).
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +32,23 @@ class Subject:
     digest: str
 
 
+# What a subject that is not here can be: the parameters of a gate that are shown to it.
+KINDS = ("model", "source", "image", "data")
+
+
+def pinned(text: str) -> Subject:
+    """The subject that ``KIND:sha256:HEX`` names, for example ``image:sha256:…``.
+
+    Raises:
+        WardeinError: If it is not of that form.
+    """
+    match = re.fullmatch(rf"({'|'.join(KINDS)}):sha256:([0-9a-f]{{64}})", text)
+    if match is None:
+        mend = f"write KIND:sha256:HEX, where KIND is one of {', '.join(KINDS)}; `wardein show PATH` prints a digest"
+        raise WardeinError(f"{text[:100]!r} names no digest", where="--subject", mend=mend)
+    return Subject(match[1], match[2])
+
+
 @dataclass(frozen=True)
 class HashedFile:
     """One regular file below a folder: its relative POSIX path, sha256 and size in bytes."""
@@ -43,16 +64,20 @@ class PrivateCopy(type(Path())):  # type: ignore[misc]  # pathlib's concrete cla
     digest = ""
 
 
-def digest_of(path: Path) -> str:
+def digest_of(path: Path, *, links: bool = False) -> str:
     """The sha256 of a file, or the digest of a folder over the names and contents of all its files.
 
+    Args:
+        path: The file or folder.
+        links: Whether links to what is inside the folder are allowed, as in a source folder.
+
     Raises:
-        WardeinError: If the path does not exist, is empty, or holds links or special files.
+        WardeinError: If the path does not exist, is empty, or holds other links or special files.
     """
     if isinstance(path, PrivateCopy) and path.digest:
         return path.digest
     if path.is_dir() and not path.is_symlink():
-        return _folder_digest(hash_folder(path))
+        return _folder_digest(hash_folder(path, links=links))
     return hash_file(path).digest
 
 
@@ -117,10 +142,11 @@ class Copy:
         return self.path.digest
 
 
-def copy_of(path: Path, folder: Path) -> Copy:
+def copy_of(path: Path, folder: Path, *, links: bool = False) -> Copy:
     """Copy a file or a folder's files, contents only, into a folder, under its own name, hashing them on the way.
 
-    The path itself may be a symbolic link, as mounted files often are; below a folder links are refused.
+    The path itself may be a symbolic link, as mounted files often are. Below a folder links are refused, or, with
+    ``links``, those that lead out of it; those that do not are hashed and not copied.
 
     Raises:
         WardeinError: As :func:`hash_folder`, or if there is no room.
@@ -133,7 +159,10 @@ def copy_of(path: Path, folder: Path) -> Copy:
             target.digest = copied.digest
             return Copy(target, copied.bytes)
         files = []
-        for name, found in _sorted_files(path):
+        for name, found in _sorted_files(path, links=links):
+            if links and found.is_symlink():
+                files.append(_hash_link(found, name))
+                continue
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             with open_regular(found, name) as source:
                 files.append(_copy_hashing(source, target / name, name))
@@ -157,13 +186,15 @@ def _folder_digest(files: list[HashedFile]) -> str:
     return hashlib.sha256("".join(f"{file.digest}  {file.path}\n" for file in files).encode()).hexdigest()
 
 
-def hash_folder(folder: Path) -> list[HashedFile]:
+def hash_folder(folder: Path, *, links: bool = False) -> list[HashedFile]:
     """Hash every file below a folder, in the byte order of their POSIX paths.
 
     Raises:
-        WardeinError: If there is no file, or there is a link, a device, or a name that is not UTF-8.
+        WardeinError: If there is no file, or there is a link (with ``links``: one that leads out of the folder), a
+            device, or a name that is not UTF-8.
     """
-    return [hash_file(path, name) for name, path in _sorted_files(folder)]
+    found = _sorted_files(folder, links=links)
+    return [_hash_link(p, name) if links and p.is_symlink() else hash_file(p, name) for name, p in found]
 
 
 def hash_tree(path: Path) -> list[HashedFile]:
@@ -175,14 +206,18 @@ def hash_tree(path: Path) -> list[HashedFile]:
     return hash_folder(path) if path.is_dir() and not path.is_symlink() else [hash_file(path)]
 
 
-def _sorted_files(folder: Path) -> list[tuple[str, Path]]:
-    found = sorted(_walk(folder, folder), key=lambda item: item[0].encode())
+def _hash_link(path: Path, name: str) -> HashedFile:
+    return HashedFile(name, hashlib.sha256(f"link to {os.readlink(path)}".encode()).hexdigest(), 0)
+
+
+def _sorted_files(folder: Path, *, links: bool = False) -> list[tuple[str, Path]]:
+    found = sorted(_walk(folder, folder, links=links), key=lambda item: item[0].encode())
     if not found:
         raise WardeinError("holds no file", where=str(folder), mend="give the folder that holds the artifact's files")
     return found
 
 
-def _walk(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
+def _walk(folder: Path, root: Path, *, links: bool) -> Iterator[tuple[str, Path]]:
     with os.scandir(folder) as entries:
         for entry in entries:
             path = Path(entry.path)
@@ -194,9 +229,18 @@ def _walk(folder: Path, root: Path) -> Iterator[tuple[str, Path]]:
             if not name.isprintable() or "\\" in name:
                 # A line break in a name could pass for another line of the listing that is hashed.
                 raise WardeinError("a file name holds a control character or a backslash", where=ascii(name))
-            if entry.is_symlink():
-                raise WardeinError("is a symbolic link", where=name, mend="replace it by the file it points to")
+            if entry.is_symlink() and not (links and _leads_inside(path, root)):
+                why = "leads to nothing inside the folder" if links else "is a symbolic link"
+                raise WardeinError(why, where=name, mend="replace it by the file it points to")
             if entry.is_dir(follow_symlinks=False):
-                yield from _walk(path, root)
+                yield from _walk(path, root, links=links)
             else:
                 yield name, path
+
+
+def _leads_inside(link: Path, root: Path) -> bool:
+    """Whether a link leads, by a relative way that never leaves the folder, to something that is there."""
+    target = os.readlink(link)
+    named, real = Path(os.path.normpath(link.parent / target)), Path(os.path.realpath(link))
+    inside = root in named.parents and Path(os.path.realpath(root)) in real.parents
+    return not os.path.isabs(target) and target.isprintable() and inside and real.exists()

@@ -16,6 +16,7 @@ from typing import Any
 from wardein.errors import WardeinError
 from wardein.jsontext import canonical
 from wardein.report import (
+    BASELINE,
     Coverage,
     Criterion,
     Finding,
@@ -166,6 +167,8 @@ def _finding_json(finding: Finding) -> dict[str, Any]:
         "fails": finding.fails,
         "fingerprint": finding.fingerprint,
         **_drop(cve=finding.cve, cwe=finding.cwe, purl=finding.purl, taxonomy=list(finding.taxonomy) or None),
+        **_drop(line=finding.line or None, part=finding.part, identity=finding.identity),
+        **_drop(suppressed=finding.suppressed),
     }
 
 
@@ -230,11 +233,17 @@ def _read_criterion(c: Mapping[str, Any]) -> Criterion:
 def _read_finding(f: Mapping[str, Any]) -> Finding:
     # A gate reads findings by the ten thousand: all texts are looked at in one go.
     rule, message, location = texts = f["ruleId"], f["message"], f["location"]
-    cve, cwe, purl = more = f.get("cve", ""), f.get("cwe", ""), f.get("purl", "")
+    more = tuple(f.get(name, "") for name in ("cve", "cwe", "purl", "part", "identity", "suppressed"))
     if {*map(type, texts), *map(type, more)} != {str} or type(f["fails"]) is not bool:
         raise TypeError(f"{f!r:.200} is not a finding")
     taxonomy = tuple(map(_text, f["taxonomy"])) if "taxonomy" in f else ()
-    return Finding(rule, _SEVERITIES[f["severity"]], message, location, f["fails"], cve, cwe, taxonomy, purl)
+    cve, cwe, purl, part, identity, suppressed = more
+    severity, line = _SEVERITIES[f["severity"]], _count(f["line"]) if "line" in f else 0
+    if suppressed not in ("", BASELINE) or (suppressed and f["fails"]):
+        raise ValueError(f"{suppressed!r:.40} is no reason why a finding is suppressed")
+    return Finding(
+        rule, severity, message, location, f["fails"], cve, cwe, taxonomy, purl, line, part, identity, suppressed
+    )
 
 
 _SEVERITIES = {str(severity): severity for severity in Severity}

@@ -24,7 +24,7 @@ from wardein.images.identity import identify
 from wardein.policy.policy import CheckPolicy, Policy
 from wardein.report import CHECK_RESULT, Report, Tool, Verdict
 from wardein.spec import Step
-from wardein.subject import digest_of
+from wardein.subject import digest_of, pinned
 
 
 @dataclass(frozen=True)
@@ -128,12 +128,13 @@ def inputs(step: Step, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
         value = arguments.get(param.name, param.default)
         if param.artifact in ("", "Key") or value in (None, ""):
             continue
-        if param.artifact == "Image":
-            found.append((param.name, identify(str(value))))
+        if param.artifact in ("Image", "Digest"):
+            digest = identify(str(value)) if param.artifact == "Image" else pinned(str(value)).digest
+            found.append((param.name, digest))
             continue
         # A mounted file is often a link, which the executor follows as well.
         items = value if isinstance(value, list) else [value]
-        found += [(param.name, digest_of(Path(item).resolve())) for item in items]
+        found += [(param.name, digest_of(Path(item).resolve(), links=param.artifact == "Source")) for item in items]
     return sorted(found)
 
 

@@ -46,7 +46,7 @@ def show(path: Path, trust_file: Path | None) -> int:
     if path.is_dir():
         from wardein.subject import digest_of
 
-        print(f"sha256:{digest_of(path)}  {path}")
+        print(f"sha256:{digest_of(path, links=True)}  {path}")
         return 0
     from wardein.evidence.envelope import read_claims
     from wardein.evidence.model_signing import MEDIA_TYPE, open_bundle

@@ -66,7 +66,7 @@ def _cases(report: Report) -> Iterator[_Case]:
 def _of_rule(rule: str, findings: Sequence[Finding]) -> _Case:
     first = findings[0]
     more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
-    details = _lines([f"{f.severity}: {f.location + ': ' if f.location else ''}{f.message}" for f in findings])
+    details = _lines([f"{f.severity}: {f.place + ': ' if f.place else ''}{f.message}" for f in findings])
     outcome = "failure" if first.fails else ""
     return _Case(f"rule {rule}", outcome, f"{first.severity}: {first.message}{more}", details)
 

@@ -30,7 +30,7 @@ def render(reports: Sequence[Report]) -> str:
 def _reasons(report: Report) -> list[str]:
     reasons = [f"not met: {c.label}: {c.note}" for c in report.criteria if not c.met]
     failing = sorted((f for f in report.findings if f.fails), key=lambda f: (f.severity.rank, f.rule, f.location))
-    reasons += [f"{f.severity} {f.rule} {f.location}: {f.message}" for f in failing]
+    reasons += [f"{f.severity} {f.rule} {f.place}: {f.message}" for f in failing]
     reasons += [f"not examined: {s.what}: {s.reason}" for s in report.coverage.skipped]
     if not reasons:
         return []

@@ -16,6 +16,12 @@ from wardein.release.terms import CLOCK_SKEW, Release, deny, moment
 from wardein.report import Finding, Report
 from wardein.spec import load
 
+# What a signature says was verified against the trust root, which is compared; evidence that a document is filled in
+# from decides nothing; a report of somebody else's is what was examined, and cannot be shown to be another.
+_DECIDES_NOTHING = ("signature", "evidence", "report")
+# What a run could excuse itself with: there is no other way to show it than to list it in the policy.
+_ONLY_PINNED = ("baseline",)
+
 
 def inadmissible(claim: Claim, release: Release, policy: CheckPolicy) -> Finding | None:
     """The first reason why a claim does not count, or None."""
@@ -33,7 +39,9 @@ def inadmissible(claim: Claim, release: Release, policy: CheckPolicy) -> Finding
 
 
 def _is_of_this_release(report: Report, release: Release, policy: CheckPolicy) -> Finding | None:
-    role = _role(load(report.check).subject.name)
+    param = load(report.check).subject
+    # A subject that is not here is named by what it is to be shown as.
+    role = report.subject[0].name if param.artifact == "Digest" and report.subject else _role(param.name)
     expected = release.shown.get(role)
     if expected is None:
         return deny("gate/subject-not-shown", report.check, f"its subject cannot be compared: give the gate --{role}")
@@ -52,8 +60,13 @@ def _is_of_shown_inputs(report: Report, release: Release, policy: CheckPolicy) -
         role = _role(item.name)
         if item.name in policy.inputs and item.digest not in policy.inputs[item.name]:
             return deny("gate/other-input", report.check, f"was made with another {item.name} than the policy allows")
-        if role == "signature":
-            continue  # what it says was verified against the trust root, which is compared
+        if item.name in _ONLY_PINNED:
+            if item.name not in policy.inputs:
+                mend = f"list its sha256 in the policy under inputs: {{{item.name}: […]}}"
+                return deny("gate/other-input", report.check, f"was made with a {item.name} of the run's own; {mend}")
+            continue
+        if role in _DECIDES_NOTHING or item.role == "Digest":
+            continue
         if role not in release.shown:
             text = f"what it read as {role} cannot be compared: give --{role}"
             return deny("gate/input-not-shown", report.check, text)

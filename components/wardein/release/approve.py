@@ -7,7 +7,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from wardein.artifacts import Claims, Database, Dataset, Image, Model, PolicyFolder, Suite, TrustRoot
+from wardein.artifacts import (
+    Advisories,
+    Claims,
+    Database,
+    Dataset,
+    Image,
+    Model,
+    PolicyFolder,
+    Source,
+    Suite,
+    TrustRoot,
+)
 from wardein.report import Attestation, Coverage, Finding, Report, conclude
 
 if TYPE_CHECKING:
@@ -24,6 +35,8 @@ def approve(
     reference: Dataset | None = None,
     suite: Suite | None = None,
     database: Database | None = None,
+    advisories: Advisories | None = None,
+    source: Source | None = None,
     image: Image = "",
     tier: Literal["default", "low", "standard", "high"] = "default",
     nonce: str = "",
@@ -47,6 +60,8 @@ def approve(
         reference: The reference table that the checks must have used; as for the gate.
         suite: The suite that the data must have been validated with; as for the gate.
         database: The vulnerability database that the image must have been scanned with; as for the gate.
+        advisories: The advisories that the dependencies must have been matched with; as for the gate.
+        source: The source folder that must have been scanned; as for the gate.
         image: The image that will serve the model; as for the gate.
         tier: The risk tier to approve; a lower one than the policy's own takes at least one approval.
         nonce: The run whose evidence counts; empty for any run.
@@ -69,9 +84,9 @@ def approve(
     from wardein.release.terms import release_of
     from wardein.release.verification import decide, verifiers, with_broken_glass
 
-    release = release_of(
-        model, trust, policy, nonce, tier, image, data=data, reference=reference, suite=suite, database=database
-    )
+    others = {"data": data, "reference": reference, "suite": suite, "database": database}
+    others |= {"advisories": advisories, "source": source}
+    release = release_of(model, trust, policy, nonce, tier, image, **others)
     decision = decide(release, claims)
     findings = [f for f in decision.findings if f.rule != "gate/approvals"]
     if break_glass:

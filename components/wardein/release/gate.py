@@ -7,7 +7,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from wardein import __version__
-from wardein.artifacts import Claims, Database, Dataset, Image, Model, OutputLog, PolicyFolder, Suite, TrustRoot
+from wardein.artifacts import (
+    Advisories,
+    Claims,
+    Database,
+    Dataset,
+    Image,
+    Model,
+    OutputLog,
+    PolicyFolder,
+    Source,
+    Suite,
+    TrustRoot,
+)
 from wardein.report import VSA, Attestation, Coverage, Report, conclude
 
 if TYPE_CHECKING:
@@ -24,6 +36,8 @@ def gate(
     reference: Dataset | None = None,
     suite: Suite | None = None,
     database: Database | None = None,
+    advisories: Advisories | None = None,
+    source: Source | None = None,
     image: Image = "",
     tier: Literal["default", "low", "standard", "high"] = "default",
     nonce: str = "",
@@ -46,6 +60,9 @@ def gate(
         reference: The reference table that the checks must have used; needed if one of them used any.
         suite: The suite that the data must have been validated with; needed if it was one's own.
         database: The vulnerability database that the image must have been scanned with; needed if it was scanned.
+        advisories: The advisories that the dependencies must have been matched with; needed if they were.
+        source: The source folder that the code, its dependencies, secrets and configuration must have been scanned in;
+            needed if any of them was.
         image: The image that will serve the model; needed if the policy requires a check of it.
         tier: The risk tier to judge by. A higher one than the policy's own is always allowed, a lower one takes a
             signed approval that names it.
@@ -66,9 +83,9 @@ def gate(
     from wardein.release.terms import record_of, release_of
     from wardein.release.verification import decide, verifiers
 
-    release = release_of(
-        model, trust, policy, nonce, tier, image, data=data, reference=reference, suite=suite, database=database
-    )
+    others = {"data": data, "reference": reference, "suite": suite, "database": database}
+    others |= {"advisories": advisories, "source": source}
+    release = release_of(model, trust, policy, nonce, tier, image, **others)
     decision = decide(release, claims)
     required = len(release.policy.required)
     report = conclude(

@@ -10,7 +10,7 @@ from datetime import timedelta
 from wardein.policy.policy import CheckPolicy
 from wardein.release.terms import CLOCK_SKEW, Release, deny, moment
 from wardein.release.waivers import Waiver
-from wardein.report import Criterion, Finding, Report, Verdict, verdict_of
+from wardein.report import BASELINE, Criterion, Finding, Report, Verdict, verdict_of
 from wardein.spec import load
 
 
@@ -117,7 +117,8 @@ def _has_no_banned_finding(case: Case) -> list[Finding]:
     limit = case.policy.fail_severity
     if limit is None:
         return []
-    banned = [f for f in case.open_findings if f.severity.rank <= limit.rank]
+    # A baseline counts only if the policy lists it, which was looked at before.
+    banned = [f for f in case.open_findings if f.severity.rank <= limit.rank and f.suppressed != BASELINE]
     text = "has a finding that the policy does not allow: {} ({}): {}"
     return [deny("gate/finding", case.check, text.format(f.rule, f.severity, f.message)) for f in banned]
 

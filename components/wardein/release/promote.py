@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from wardein.artifacts import (
+    Advisories,
     Claims,
     Database,
     Dataset,
@@ -17,6 +18,7 @@ from wardein.artifacts import (
     Model,
     OutputFolder,
     PolicyFolder,
+    Source,
     Suite,
     TrustRoot,
 )
@@ -43,6 +45,8 @@ def promote(
     reference: Dataset | None = None,
     suite: Suite | None = None,
     database: Database | None = None,
+    advisories: Advisories | None = None,
+    source: Source | None = None,
     image: Image = "",
     tier: Literal["default", "low", "standard", "high"] = "default",
     nonce: str = "",
@@ -67,6 +71,8 @@ def promote(
         reference: The reference table that the checks must have used; as for the gate.
         suite: The suite that the data must have been validated with; as for the gate.
         database: The vulnerability database that the image must have been scanned with; as for the gate.
+        advisories: The advisories that the dependencies must have been matched with; as for the gate.
+        source: The source folder that must have been scanned; as for the gate.
         image: The image that will serve the model; as for the gate.
         tier: The risk tier that the gate judged by.
         nonce: Only evidence of the run with this identifier counts; empty for any run.
@@ -92,9 +98,9 @@ def promote(
     destination = Destination.parse(registry) if registry else None
     if destination is not None:
         check_reachable(destination)
-    release = release_of(
-        model, trust, policy, nonce, tier, image, data=data, reference=reference, suite=suite, database=database
-    )
+    others = {"data": data, "reference": reference, "suite": suite, "database": database}
+    others |= {"advisories": advisories, "source": source}
+    release = release_of(model, trust, policy, nonce, tier, image, **others)
     store = Store(target, release.trust.environment)
     decision = decide(release, claims)
     decided = _decided(decision, release)

@@ -49,7 +49,7 @@ def release_of(
             trust root's environment.
     """
     shown = {"model": digest_of(model), "trust": digest_of(trust)}
-    shown |= {name: digest_of(path) for name, path in others.items() if path is not None}
+    shown |= {name: digest_of(p, links=name == "source") for name, p in others.items() if p is not None}
     if image:
         shown["image"] = identify(image)
     root = trust_root.load(trust)

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from wardein.errors import WardeinError
 from wardein.images.copy import VerifiedImage
@@ -27,7 +27,18 @@ OLDEST = (0, 76, 0)
 MAX_SECONDS = 3600
 SCANNERS = ("vuln", "secret", "misconfig")
 
+Command = Literal["image", "fs", "sbom", "config"]
 _CLEAN, _FOUND, _END_OF_LIFE = 0, 10, 11
+# What trivy's commands do not know; all of them know the rest.
+_UNKNOWN: Mapping[Command, frozenset[str]] = {
+    "image": frozenset(),
+    "fs": frozenset({"--exit-on-eol"}),
+    "sbom": frozenset({"--secret-config", "--skip-check-update"}),
+    "config": frozenset(
+        ("--secret-config", "--skip-db-update", "--skip-java-db-update", "--offline-scan")
+        + ("--no-progress", "--exit-on-eol")
+    ),
+}
 # Lines of level ERROR that tell of no gap: the checks that are built in are the ones meant to be used, and
 # the end of a distribution's life is a finding of its own.
 _HARMLESS = ("[misconfig] Falling back to embedded checks", "Detected EOL OS")
@@ -113,7 +124,7 @@ def scan(trivy: Trivy, image: VerifiedImage, scanners: Sequence[str], database: 
     options: list[str | Path] = ["--scanners", ",".join(content)]
     if configuration:
         options += ["--image-config-scanners", ",".join(configuration)]
-    ended, text = _run(trivy, image, "json", options, database)
+    ended, text = run_on(trivy, "image", ["--input", image.layout], "json", options, database)
     return read_report(text, ended, image)
 
 
@@ -123,13 +134,13 @@ def inventory(trivy: Trivy, image: VerifiedImage) -> bytes:
     Raises:
         WardeinError: If trivy fails.
     """
-    ended, text = _run(trivy, image, "cyclonedx", [], None)
+    ended, text = run_on(trivy, "image", ["--input", image.layout], "cyclonedx")
     try:
         document = json.loads(text)
         # Trivy calls the image by the path of the private copy.
         document["metadata"]["component"]["name"] = f"sha256:{image.digest}"
     except (ValueError, KeyError, TypeError):
-        raise _failed(ended, image) from None
+        raise failed(ended, image.layout) from None
     return json.dumps(document, indent=2).encode()
 
 
@@ -152,7 +163,7 @@ def read_report(text: bytes, ended: run.Ended, image: VerifiedImage) -> Scan:
             complaints=complaints(ended.stderr, image.layout),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise _failed(ended, image) from None
+        raise failed(ended, image.layout) from None
     if seen != (2, f"sha256:{image.config_digest}", image.diff_ids):
         raise WardeinError("reports on another image, or in another format, than was asked for", where="trivy")
     # The end of life wins over findings; without the vuln scanner trivy does not look for it.
@@ -162,13 +173,13 @@ def read_report(text: bytes, ended: run.Ended, image: VerifiedImage) -> Scan:
     return found
 
 
-def complaints(stderr: str, layout: Path) -> tuple[str, ...]:
+def complaints(stderr: str, target: Path) -> tuple[str, ...]:
     """What the log says went wrong: its lines of level ERROR or FATAL, without the times and the copy's path."""
     found = set()
     for line in stderr.splitlines():
         fields = line.split("\t")
         if len(fields) > 2 and fields[1] in ("ERROR", "FATAL") and not fields[2].startswith(_HARMLESS):
-            found.add(" ".join(fields[2:]).replace(str(layout), "image"))
+            found.add(" ".join(fields[2:]).replace(str(target), "image"))
     return tuple(sorted(found))
 
 
@@ -177,9 +188,30 @@ def _findings(result: Mapping[str, Any]) -> list[Any]:
     return [*(result.get("Vulnerabilities") or ()), *(result.get("Secrets") or ()), *failed]
 
 
-def _run(
-    trivy: Trivy, image: VerifiedImage, form: str, options: Sequence[str | Path], database: Path | None
+def run_on(
+    trivy: Trivy,
+    command: Command,
+    target: Sequence[str | Path],
+    form: str,
+    options: Sequence[str | Path] = (),
+    database: Path | None = None,
 ) -> tuple[run.Ended, bytes]:
+    """Run trivy without network, without configuration but ours, and with nothing left over from another run.
+
+    Args:
+        trivy: From :func:`locate`.
+        command: What kind of thing is scanned.
+        target: The absolute path of what is scanned, with the option that names it, if any.
+        form: The report's format.
+        options: Further options.
+        database: The database's folder, if vulnerabilities are looked for; it is not written to.
+
+    Returns:
+        How it ended, and the report that it wrote.
+
+    Raises:
+        WardeinError: If it failed or wrote no report.
+    """
     with tempfile.TemporaryDirectory(prefix="wardein-trivy-") as folder:
         private = Path(folder)
         output, rules, cache = private / "report", private / "secret.yaml", private / "cache"
@@ -190,23 +222,33 @@ def _run(
             for name in ("db", "java-db"):
                 if (database / name).is_dir():
                     (cache / name).symlink_to((database / name).absolute())
-        command = [
-            *(trivy.program.path, "image", "--input", image.layout, "--format", form, "--output", output),
-            *("--config", "", "--ignorefile", "", "--secret-config", rules),
-            *("--cache-dir", cache, "--cache-backend", "memory"),
-            *("--skip-db-update", "--skip-java-db-update", "--skip-check-update", "--offline-scan"),
-            *("--disable-telemetry", "--skip-version-check", "--no-progress", "--timeout", f"{MAX_SECONDS}s"),
-            *("--exit-code", str(_FOUND), "--exit-on-eol", str(_END_OF_LIFE)),
+        flags: dict[str, list[str | Path]] = {
+            "--secret-config": [rules],
+            "--skip-db-update": [],
+            "--skip-java-db-update": [],
+            "--skip-check-update": [],
+            "--offline-scan": [],
+            "--no-progress": [],
+            "--exit-on-eol": [str(_END_OF_LIFE)],
+        }
+        line: list[str | Path] = [
+            *(trivy.program.path, command, "--format", form, "--output", output),
+            *("--config", "", "--ignorefile", "", "--cache-dir", cache, "--cache-backend", "memory"),
+            *("--disable-telemetry", "--skip-version-check", "--timeout", f"{MAX_SECONDS}s"),
+            *("--exit-code", str(_FOUND)),
+            *(part for name in flags if name not in _UNKNOWN[command] for part in (name, *flags[name])),
             *options,
+            *target,
         ]
-        ended = run.run(command, time_limit=MAX_SECONDS + 60, what="trivy")
+        ended = run.run(line, time_limit=MAX_SECONDS + 60, what="trivy")
         if ended.code not in (_CLEAN, _FOUND, _END_OF_LIFE) or not output.is_file():
-            raise _failed(ended, image)
+            raise failed(ended, Path(target[-1]))
         return ended, output.read_bytes()
 
 
-def _failed(ended: run.Ended, image: VerifiedImage) -> WardeinError:
-    lines = complaints(ended.stderr, image.layout) or tuple(ended.stderr.strip().splitlines()[-1:]) or ("no message",)
+def failed(ended: run.Ended, target: Path) -> WardeinError:
+    """The error for a run that failed, with what trivy said last."""
+    lines = complaints(ended.stderr, target) or tuple(ended.stderr.strip().splitlines()[-1:]) or ("no message",)
     return WardeinError(f"failed with code {ended.code}: {lines[-1][-300:]}", where="trivy")
 
 
