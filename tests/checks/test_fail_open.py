@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fail-open corpus: every case ends in the verdict that is right, for the reason that is right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Ran
+from tests.corpus.fail_open.case import Case
+
+FAMILIES = ("dependencies", "code", "secrets", "config", "images", "reports")
+CASES: list[Case] = [case for name in FAMILIES for case in import_module(f"tests.corpus.fail_open.{name}").CASES]
+
+
+def test_names_are_unique() -> None:
+    assert len({case.id for case in CASES}) == len(CASES)
+
+
+@pytest.mark.scanners
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_case(case: Case, tmp_path: Path, wardein: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+    world = case.make(tmp_path)
+    for name, value in world.environment.items():
+        monkeypatch.setenv(name, value)
+    ran = wardein(case.check.replace("_", "-"), *world.arguments, "--json")
+    report = ran.report
+    assert report["verdict"] == case.expected, report["reason"]
+    assert ran.code == {"PASS": 0, "FAIL": 1, "ERROR": 2}[case.expected]
+    assert re.search(case.told, said(report)), said(report)
+
+
+def said(report: dict[str, Any]) -> str:
+    """Everything that a report says in words."""
+    lines = [report["reason"], *(f"{s['what']}: {s['reason']}" for s in report["coverage"]["skipped"])]
+    lines += [
+        " ".join(str(f.get(k, "")) for k in ("ruleId", "location", "part", "line", "message"))
+        for f in report["findings"]
+    ]
+    return "\n".join(lines)
