@@ -7,10 +7,10 @@ SCANNERS := .venv-scanners
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help demo test check generate benchmarks mutation lock clean
+.PHONY: help demo test check generate benchmarks fail-open mutation lock clean
 
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -41,6 +41,9 @@ generate: $(VENV)/installed ## Write every generated file from the steps' signat
 
 benchmarks: $(VENV)/installed ## Measure ratios against peers in the same run
 	missed=0; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || missed=1; done; exit $$missed
+
+fail-open: $(VENV)/installed $(SCANNERS)/installed ## Run scanners, bare and by wardein, on what they get wrong; writes docs/fail-open.md
+	$(BIN)/python tools/fail_open.py
 
 mutation: $(VENV)/installed ## Take the gate's guards away, one at a time; writes docs/mutation.md
 	PYTHONHASHSEED=0 $(BIN)/python tools/mutate.py --work build/mutation

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo: an honest release through the whole pipeline, then three bad ones that the gate must stop.
 
-Ends with 0 only if the honest one was promoted, and passes ``wardein assess``, and every bad one was stopped, each for
-the right reason.
+Ends with 0 only if the honest one was promoted, and passes ``wardein assess``, every bad one was stopped, each for the
+right reason, and a repository that switches its scanners off was found out.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from pathlib import Path
 from tabulate import tabulate
 
 from demo.manifest import write
+from demo.repository import HOSTILE
+from demo.repository import write as write_repository
 from demo.world import ADVISORIES, World, make
 from wardein import wire
 from wardein.evidence.envelope import Envelope, read_claims
@@ -37,6 +39,10 @@ class Run:
 
     succeeded: bool
     folder: Path
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        return tuple(check for check in CHECKS if self.evidence(check).exists())
 
     def evidence(self, step: str) -> Path:
         return self.folder / step.replace("_", "-") / "report"
@@ -81,6 +87,9 @@ def main() -> int:
     say("5. The honest release once more, without an orchestrator: wardein assess")
     ok.append(assessed(world, honest))
 
+    say("6. A repository that switches its scanners off")
+    ok.append(looked_at(world))
+
     print(f"\n{sum(ok)} of {len(ok)} as it should be, in {time.monotonic() - started:.0f} s")
     print(f"The report page of the honest release: {page}")
     return 0 if all(ok) else 1
@@ -120,7 +129,7 @@ def stopped_swap(world: World, honest: Run, served: str | None) -> bool:
     command += ["--reference", str(world.folder / "train.csv"), "--database", str(world.folder / "advisories")]
     command += ["--image", str(world.image), "--trust", str(world.trust), "--policy", str(world.policy)]
     command += ["--key", world.key("gate"), "--evidence", str(evidence), "--nonce", "honest"]
-    for check in CHECKS:
+    for check in honest.checks:
         command += ["--claims", str(honest.evidence(check))]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     print("   " + "\n   ".join(ended.stdout.splitlines()[:5]))
@@ -138,6 +147,30 @@ def assessed(world: World, honest: Run) -> bool:
     return expect("passed", ended.returncode == 0, f"see {manifest}, and assess.junit, .sarif and .markdown beside it")
 
 
+def looked_at(world: World) -> bool:
+    """Scan a repository whose comments and ignore files tell scanners to look away: bare, then by wardein."""
+    source = write_repository(world.folder / "hostile", HOSTILE)
+    bandit = [str(Path(sys.executable).parent / "bandit"), "--quiet", "--recursive", "."]
+    bare = subprocess.run(bandit, cwd=source, capture_output=True, text=True, check=False)
+    print(f"   bandit --recursive .   ends with {bare.returncode}: it reads .bandit and '# nosec' first")
+    scans = {"scan-code": [], "scan-secrets": [], "scan-config": []}
+    scans["scan-dependencies"] = ["--database", str(world.folder / "advisories")]
+    verdicts, claims = {}, []
+    for scan, options in scans.items():
+        evidence = world.folder / f"hostile-{scan}.jsonl"
+        command = [sys.executable, "-m", "wardein", scan, "--source", str(source), "--evidence", str(evidence)]
+        ended = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+        print("   " + "\n   ".join(ended.stdout.splitlines()[:4]))
+        verdicts[scan], claims = ended.returncode, [*claims, "--claims", str(evidence)]
+    page = world.folder / "repository.html"
+    command = [sys.executable, "-m", "wardein", "summarize", "--source", str(source), *claims, "--html", str(page)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    print("   " + "\n   ".join(ended.stdout.splitlines()[:4]))
+    right = bare.returncode == 0 and ended.returncode == 1
+    right = right and verdicts == {"scan-code": 1, "scan-secrets": 1, "scan-config": 1, "scan-dependencies": 0}
+    return expect("found", right, f"what was to be hidden is found; all on one page: {page}")
+
+
 def stopped(run: Run, rule: str, check: str, served: str | None, world: World) -> bool:
     """Whether the gate denied a run by this rule, and what is served is what was served before."""
     report = run.report("gate")
@@ -152,7 +185,7 @@ def stopped(run: Run, rule: str, check: str, served: str | None, world: World) -
 def table(run: Run) -> str:
     """The verdicts of a run."""
     rows = []
-    for step in (*CHECKS, "gate"):
+    for step in (*run.checks, "gate"):
         report = run.report(step)
         examined = f"{report.coverage.examined} of {report.coverage.expected} {report.coverage.unit}"
         criteria = f"{sum(bool(c.met) for c in report.criteria)} of {len(report.criteria)}" if report.criteria else ""

@@ -13,6 +13,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.model_selection import train_test_split
 
 from demo.images import tar, write_docker_archive
+from demo.repository import CLEAN, write
 from wardein.cli import main as wardein
 from wardein.report import Severity
 from wardein.tools.trivydb import Advisory, write_database
@@ -61,6 +62,10 @@ class World:
         return self.folder / "serving-image.tar"
 
     @property
+    def source(self) -> Path:
+        return self.folder / "source"
+
+    @property
     def trust(self) -> Path:
         return self.folder / "house" / "trust.json"
 
@@ -100,6 +105,7 @@ def make(folder: Path) -> World:
     if wardein(["init", str(folder / "house"), *pins]) != 0:
         raise SystemExit("the trust root could not be made")
     _write_data(world)
+    write(world.source, CLEAN)
     packages = [tar(_metadata(name)) for name in SERVED]
     write_docker_archive(world.image, packages)
     found = [

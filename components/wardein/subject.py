@@ -242,5 +242,5 @@ def _leads_inside(link: Path, root: Path) -> bool:
     """Whether a link leads, by a relative way that never leaves the folder, to something that is there."""
     target = os.readlink(link)
     named, real = Path(os.path.normpath(link.parent / target)), Path(os.path.realpath(link))
-    inside = root in named.parents and Path(os.path.realpath(root)) in real.parents
+    inside = root in (named, *named.parents) and Path(os.path.realpath(root)) in (real, *real.parents)
     return not os.path.isabs(target) and target.isprintable() and inside and real.exists()

@@ -18,6 +18,9 @@ from sklearn.preprocessing import StandardScaler
 from demo.world import LABEL, World, make
 from wardein.cli import main
 from wardein.spec import CHECKS
+from wardein.subject import digest_of
+
+SCANS = ("scan_dependencies", "scan_code", "scan_secrets", "scan_config")
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,13 @@ class Ready:
             "model": self.model,
             "data": self.world.test_data,
             "image": str(self.world.image),
+            "source": self.world.source,
             "reference": self.folder / "train.csv",
             "database": self.folder / "advisories",
             "trust": self.world.trust,
             "policy": self.world.policy,
         }
+        source = {"source": self.world.source}
         claims = [self.evidence(check) for check in CHECKS]
         calls: dict[str, dict[str, object]] = {
             "validate_data": {"data": self.world.test_data, "reference": self.folder / "train.csv"},
@@ -56,6 +61,16 @@ class Ready:
             "evaluate_robustness": labelled,
             "evaluate_fairness": labelled | {"sensitive": ["sex", "age"], "bins": {"age": "50"}, "bound": "best"},
             "scan_image": {"image": str(self.world.image), "database": self.folder / "advisories"},
+            "scan_dependencies": source | {"database": self.folder / "advisories"},
+            "scan_code": source,
+            "scan_secrets": source,
+            "scan_config": source,
+            "import_findings": {
+                "subject": f"source:sha256:{digest_of(self.world.source)}",
+                "report": self.world.foreign,
+                "target": "demo",
+            },
+            "summarize": source | {"claims": [self.evidence(check) for check in SCANS]},
             "verify_artifact": {
                 "artifact": self.model,
                 "signature": self.folder / "model.sig",

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wardein.errors import WardeinError
-from wardein.subject import copy_of, digest_of, hash_folder
+from wardein.subject import copy_of, digest_of, hash_folder, pinned
 
 
 @pytest.fixture
@@ -120,3 +120,41 @@ def test_digest_tells_folders_apart(tmp_path_factory: pytest.TempPathFactory, fi
             (root / name).write_bytes(content)
         digests.append(digest_of(root))
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_source_may_hold_links_to_what_is_inside(folder: Path, tmp_path: Path) -> None:
+    before = digest_of(folder, links=True)
+    assert before == digest_of(folder)
+    (folder / "latest").symlink_to("a.bin")
+    (folder / "same").symlink_to(".")
+    digest = digest_of(folder, links=True)
+    copied = copy_of(folder, tmp_path_of(tmp_path), links=True)
+    assert copied.digest == digest != before
+    assert not [path for path in copied.path.rglob("*") if path.is_symlink()]
+    (folder / "latest").unlink()
+    (folder / "latest").symlink_to("./a.bin")
+    assert digest_of(folder, links=True) != digest
+    with pytest.raises(WardeinError, match="symbolic link"):
+        digest_of(folder)
+
+
+OUT = ["/etc/passwd", "../outside", "nowhere", "loop", "../folder/../outside", "{absolute}"]
+
+
+@pytest.mark.parametrize("target", OUT)
+def test_links_out_of_a_source_are_refused(target: str, folder: Path) -> None:
+    (folder.parent / "outside").write_text("x")
+    (folder / "loop").symlink_to(target.format(absolute=folder / "a.bin"))
+    with pytest.raises(WardeinError, match="leads to nothing inside"):
+        digest_of(folder, links=True)
+
+
+A = "a" * 64
+
+
+@pytest.mark.parametrize(
+    "text", ["", f"sha256:{A}", f"image:sha256:{A.upper()}", f"image:sha256:{A[1:]}", f"key:sha256:{A}"]
+)
+def test_what_names_no_digest_is_refused(text: str) -> None:
+    with pytest.raises(WardeinError, match="names no digest"):
+        pinned(text)

@@ -117,8 +117,9 @@ def _has_no_banned_finding(case: Case) -> list[Finding]:
     limit = case.policy.fail_severity
     if limit is None:
         return []
-    # A baseline counts only if the policy lists it, which was looked at before.
-    banned = [f for f in case.open_findings if f.severity.rank <= limit.rank and f.suppressed != BASELINE]
+    # A baseline counts only if the policy lists it, which was looked at before; without one nothing is known.
+    known = BASELINE if any(item.name == BASELINE for item in case.report.inputs) else None
+    banned = [f for f in case.open_findings if f.severity.rank <= limit.rank and f.suppressed != known]
     text = "has a finding that the policy does not allow: {} ({}): {}"
     return [deny("gate/finding", case.check, text.format(f.rule, f.severity, f.message)) for f in banned]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 ROOT = Path(__file__).parents[3]
+LONGEST_CELL = 110
 # Programs of the project's own environment, and those whose pins fit with nobody else's.
 PROGRAMS = (Path(sys.executable).parent, ROOT / ".venv-scanners" / "bin")
 
@@ -87,3 +88,10 @@ def stand_in(folder: Path, name: str, body: str) -> Path:
     path.write_text(f"#!{sys.executable}\nimport json, os, sys, time\nargs = sys.argv[1:]\n{body}\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return path
+
+
+def cell(text: str) -> str:
+    """A text in a cell of the page's tables."""
+    short = " ".join(text.split())
+    short = short if len(short) <= LONGEST_CELL else short[: LONGEST_CELL - 1] + "…"
+    return short.replace("|", "\\|").replace("<", "&lt;")
