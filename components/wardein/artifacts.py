@@ -43,7 +43,7 @@ Advisories = Annotated[Path, In("Advisories")]
 ForeignReport = Annotated[Path, In("ForeignReport")]
 # Evidence that a document is filled in from; no verdict depends on it.
 Evidence = Annotated[Path, In("Evidence")]
-# The sha256 of something that is not here, and the parameter of the gate that it will be shown as: model:sha256:HEX.
+# The sha256 of something that is not here (sha256:HEX); the step's setting ``kind`` says what the gate is shown it as.
 Digest = Annotated[str, In("Digest")]
 Suite = Annotated[Path, In("Suite")]
 Signature = Annotated[Path, In("Signature")]

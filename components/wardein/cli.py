@@ -27,6 +27,8 @@ COMMANDS = {
     "waive": "Ask for a waiver of one finding, signed by whoever owns it; somebody else countersigns.",
     "countersign": "Add a second identity's signature to a waiver.",
     "reconcile": "List aliases of a model registry that moved without a verified decision.",
+    "fetch-database": "Fetch a vulnerability database out of a registry, by its digest.",
+    "hook": "What pre-commit runs on changed files: look for secrets, or for unsafe code.",
     "assess": "Run the checks and the gate that wardein.yaml lists, for people without an orchestrator.",
 }
 
@@ -104,8 +106,13 @@ def exit_code(report: Report, *, exit_zero: bool = False) -> int:
     return EXIT_PASSED if report.passed or exit_zero else EXIT_FAILED
 
 
-def summary(report: Report) -> str:
-    """The result for a person at a terminal."""
+def summary(report: Report, findings: Sequence[str] | None = None) -> str:
+    """The result for a person at a terminal.
+
+    Args:
+        report: The result.
+        findings: The lines that stand for its findings; None for the worst ten.
+    """
     from wardein import wire
 
     lines = [f"{report.verdict}  {report.check}  {report.reason}"]
@@ -114,16 +121,21 @@ def summary(report: Report) -> str:
     headline.sort(key=lambda m: ((m.name, m.slice) not in asked, m.direction == "none", bool(m.slice)))
     lines += [f"  measured {m.label}: {interval_text(m)}" for m in headline[:12]]
     lines += [f"  not met  {c.label}: {c.note} (asked by the {c.source})" for c in report.criteria if not c.met]
+    lines += _worst(report) if findings is None else findings
+    lines.append(f"  core     sha256:{wire.core_sha256(report)}")
+    return "\n".join(map(printable, lines))
+
+
+def _worst(report: Report) -> list[str]:
     found = sorted(report.findings, key=lambda f: (not f.fails, f.rule == "gate/counted", f.severity.rank))
     # What was lifted, waived or not counted is never lost among the rest.
     shown = [
         f for n, f in enumerate(found) if n < 10 or f.rule.startswith(("waiver/", "approval/", "gate/break-glass"))
     ]
-    lines += [f"  {f.severity:<8} {f.rule}  {f.place + '  ' if f.place else ''}{f.message}" for f in shown]
+    lines = [f"  {f.severity:<8} {f.rule}  {f.place + '  ' if f.place else ''}{f.message}" for f in shown]
     if len(report.findings) > len(shown):
         lines.append(f"  … and {len(report.findings) - len(shown)} more findings; --json lists all")
-    lines.append(f"  core     sha256:{wire.core_sha256(report)}")
-    return "\n".join(map(printable, lines))
+    return lines
 
 
 def step_parser(step: Step) -> argparse.ArgumentParser:
@@ -154,6 +166,10 @@ def step_parser(step: Step) -> argparse.ArgumentParser:
     )
     common.add_argument("--html", type=Path, metavar="FILE", help="write a self-contained page with pictures here")
     common.add_argument("--sarif", type=Path, metavar="FILE", help="write the findings as SARIF 2.1.0 here")
+    common.add_argument("--junit", type=Path, metavar="FILE", help="write the result as JUnit XML here")
+    common.add_argument(
+        "--cyclonedx", type=Path, metavar="FILE", help="write the findings on packages as CycloneDX 1.6 here"
+    )
     common.add_argument(
         "--key",
         default="",
@@ -247,7 +263,7 @@ def _json(param: Param, text: str) -> Any:
 def _command(name: str, argv: Sequence[str]) -> int:
     if name in COMMANDS:
         parser = _Parser(prog=f"wardein {name}", description=COMMANDS[name], formatter_class=_help_format())
-        command = importlib.import_module(f"wardein.commands.{name}")
+        command = importlib.import_module(f"wardein.commands.{name.replace('-', '_')}")
         return int(command.run(parser, argv))
     if name.replace("-", "_") not in STEPS:
         raise UsageError(f"there is no command {name!r}", mend="see: wardein --help")

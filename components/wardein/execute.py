@@ -46,6 +46,8 @@ class Options:
         evidence: Where to write the in-toto statements, one DSSE envelope a line.
         html: Where to write the page.
         sarif: Where to write the findings for code scanning, as SARIF 2.1.0.
+        junit: Where to write the result as JUnit XML, a case per verdict, criterion and rule.
+        cyclonedx: Where to write the findings on packages as a CycloneDX 1.6 document.
         key: The URI of the key that signs the evidence; empty for unsigned.
         policy: A policy folder whose thresholds are applied to the check's metrics as well.
         environment: Where the policy is to hold; empty for what holds everywhere.
@@ -58,6 +60,8 @@ class Options:
     evidence: Path | None = None
     html: Path | None = None
     sarif: Path | None = None
+    junit: Path | None = None
+    cyclonedx: Path | None = None
     key: str = ""
     policy: Path | None = None
     environment: str = ""
@@ -93,11 +97,24 @@ def run(step: Step, arguments: Mapping[str, Any], options: Options) -> Report:
         files.write_whole(options.evidence, _evidence(report, signer))
     if options.html is not None:
         files.write_whole(options.html, _page(report))
+    _export(report, options)
+    return report
+
+
+def _export(report: Report, options: Options) -> None:
+    """Write the report in other tools' formats."""
     if options.sarif is not None:
         from wardein.export import sarif
 
         files.write_whole(options.sarif, sarif.render(report).encode())
-    return report
+    if options.junit is not None:
+        from wardein.export import junit
+
+        files.write_whole(options.junit, junit.render([report]).encode())
+    if options.cyclonedx is not None:
+        from wardein.export import cyclonedx
+
+        files.write_whole(options.cyclonedx, cyclonedx.render(report).encode())
 
 
 def _page(report: Report) -> bytes:
@@ -126,8 +143,8 @@ def _check_role(step: Step, arguments: Mapping[str, Any], signer: Any) -> None:
 
 
 def _written(options: Options) -> dict[str, Path]:
-    named = {"--evidence": options.evidence, "--html": options.html, "--sarif": options.sarif}
-    return {name: path for name, path in named.items() if path is not None}
+    named = ("evidence", "html", "sarif", "junit", "cyclonedx")
+    return {f"--{name}": path for name in named if (path := getattr(options, name)) is not None}
 
 
 def _in_use(step: Step, arguments: Mapping[str, Any], options: Options) -> list[tuple[str, str]]:
@@ -218,7 +235,7 @@ def _take_in(
         if param.artifact in ("", "Key") or value in (None, ""):
             continue
         if param.artifact in ("Image", "Digest"):
-            digest = identify(str(value)) if param.artifact == "Image" else pinned(str(value)).digest
+            digest = identify(str(value)) if param.artifact == "Image" else pinned(str(value))
             inputs.append(Input(param.name, param.artifact, digest, 0))
             continue
         copies = []
@@ -234,8 +251,8 @@ def _take_in(
 
 
 def _subject(item: Input, arguments: Mapping[str, Any]) -> Subject:
-    """What is judged goes by its parameter's name; what is only named by its digest says what it is."""
-    return pinned(str(arguments[item.name])) if item.role == "Digest" else Subject(item.name, item.digest)
+    """What is judged goes by its parameter's name; of what is only named by its digest, a setting says what it is."""
+    return Subject(str(arguments["kind"]) if item.role == "Digest" else item.name, item.digest)
 
 
 def _copy(param: Param, path: Path, folder: Path) -> Copy:

@@ -32,21 +32,16 @@ class Subject:
     digest: str
 
 
-# What a subject that is not here can be: the parameters of a gate that are shown to it.
-KINDS = ("model", "source", "image", "data")
-
-
-def pinned(text: str) -> Subject:
-    """The subject that ``KIND:sha256:HEX`` names, for example ``image:sha256:…``.
+def pinned(text: str) -> str:
+    """The digest in ``sha256:HEX``, which names what is not here.
 
     Raises:
         WardeinError: If it is not of that form.
     """
-    match = re.fullmatch(rf"({'|'.join(KINDS)}):sha256:([0-9a-f]{{64}})", text)
-    if match is None:
-        mend = f"write KIND:sha256:HEX, where KIND is one of {', '.join(KINDS)}; `wardein show PATH` prints a digest"
+    if re.fullmatch(r"sha256:[0-9a-f]{64}", text) is None:
+        mend = "write sha256: and 64 lower-case hexadecimal digits; `wardein show PATH` prints a digest"
         raise WardeinError(f"{text[:100]!r} names no digest", where="--subject", mend=mend)
-    return Subject(match[1], match[2])
+    return text.removeprefix("sha256:")
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,16 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from demo.repository import CLEAN, HOSTILE, write
 from demo.world import LABEL
 from tests.conformance.world import Ready
+from tests.machinery.test_checkout import committed
 from wardein import spec, wire
 from wardein.airflow import GateOperator
 from wardein.evidence.envelope import read_claims
@@ -160,6 +163,23 @@ def test_the_dag_stops_an_unfair_model_at_the_gate(home: Path, ready: Ready, tmp
     assert [path.name for path in (folder / "served").iterdir()] == ["audit.jsonl"]
     refused = json.loads((folder / "served" / "audit.jsonl").read_bytes().splitlines()[-1])
     assert (refused["action"], refused["result"]) == ("decide", "FAILED")
+
+
+@pytest.mark.scanners
+@pytest.mark.parametrize(("files", "state"), [(CLEAN, "success"), (HOSTILE, "failed")], ids=["clean", "hostile"])
+def test_the_dag_scans_a_repository(
+    files: Mapping[str, str], state: str, home: Path, ready: Ready, tmp_path: Path
+) -> None:
+    source, folder = write(tmp_path / "repository", files), tmp_path / "run"
+    asked = {
+        "folder": str(folder),
+        "repository": str(source),
+        "commit": committed(source),
+        "database": str(ready.folder / "advisories"),
+    }
+    tasks = run(home, ROOT / "dags" / "scan_repository.py", {}, asked)["tasks"]
+    assert {name: t["state"] for name, t in tasks.items()} == dict.fromkeys(tasks, "success") | {"summarize": state}
+    assert ("serve.py" in (folder / "summarize.html").read_text()) is (state == "failed")
 
 
 @pytest.mark.parametrize(

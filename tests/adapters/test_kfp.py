@@ -7,14 +7,17 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from kfp import compiler, components, dsl
 
 import yaml
+from demo.repository import CLEAN, HOSTILE, write
 from tests.adapters.test_airflow import core
 from tests.conformance.world import Ready
+from tests.machinery.test_checkout import committed
 from wardein import kfp as wardein
 from wardein import spec
 from wardein.evidence.envelope import read_claims
@@ -174,6 +177,33 @@ def test_a_check_that_fails_or_errs_leaves_its_report_and_the_gate_stops_the_pip
     assert predicate(folder, "evaluate_performance")["verdict"] == "FAIL"
     assert "gate/missing" in ended.stdout  # the verdict was printed before the task failed
     assert "gate/not-passed" in ended.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.scanners
+@pytest.mark.parametrize(("files", "verdict"), [(CLEAN, "PASS"), (HOSTILE, "FAIL")], ids=["clean", "hostile"])
+def test_a_repository_is_fetched_and_scanned_on_one_page(
+    files: Mapping[str, str], verdict: str, ready: Ready, tmp_path: Path
+) -> None:
+    source = write(tmp_path / "repository", files)
+    asked = {
+        "repository": str(source),
+        "commit": committed(source),
+        "database": str(ready.folder / "advisories"),
+        "key": ready.world.key("check"),
+        "run_id": "r",
+    }
+    root = tmp_path / "runs"
+    command = [sys.executable, "-m", "demo.pipeline", str(root), json.dumps(asked), "scan_repository"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode == 0) is (verdict == "PASS"), ended.stdout[-3000:]
+    (folder,) = (path for path in root.iterdir() if path.is_dir())
+    assert predicate(folder, "summarize")["verdict"] == verdict
+    page = (folder / "summarize" / "summary").read_text()
+    for scan in ("scan_dependencies", "scan_code", "scan_secrets", "scan_config"):
+        assert predicate(folder, scan)["verdict"] in ("PASS", "FAIL"), predicate(folder, scan)["reason"]
+        assert scan.replace("_", " ") in page
+    assert ("serve.py" in page) is (verdict == "FAIL")
 
 
 def test_compilation_is_reproducible(tmp_path: Path) -> None:

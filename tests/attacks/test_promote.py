@@ -156,10 +156,10 @@ def test_promotion_verifies_everything_again(siege: Siege) -> None:
 
 
 def test_a_model_swapped_while_it_is_copied(siege: Siege, monkeypatch: pytest.MonkeyPatch) -> None:
-    def swapping(source: Path, folder: Path) -> Copy:
+    def swapping(source: Path, folder: Path, **how: bool) -> Copy:
         if source == siege.shown["model"]:
             source.write_bytes(b"evil")
-        return copy_of(source, folder)
+        return copy_of(source, folder, **how)
 
     paths = decided(siege)
     monkeypatch.setattr(execute, "copy_of", swapping)

@@ -99,14 +99,30 @@ def test_finding_that_only_says_that_it_is_known_is_banned(scanned: Siege) -> No
     assert deny_rules(scanned.gate()) == {"gate/finding"}
 
 
-def test_report_of_others_is_held_to_what_it_is_about(siege: Siege, tmp_path: Path) -> None:
+def test_report_of_others_is_held_to_what_it_is_about(siege: Siege) -> None:
     digest = digest_of(Path(str(siege.shown["image"])))
-    siege.amend(lambda policy: policy["checks"].update(import_findings={"fail_severity": "high"}))
+    demanded = {"fail_severity": "high", "parameters": {"kind": "image"}}
+    siege.amend(lambda policy: policy["checks"].update(import_findings=demanded))
     report = honest_report("import_findings", siege.house, {"model": digest, "data": digest})
-    told = (Input("subject", "Digest", digest, 0), Input("report", "ForeignReport", "3" * 64, 10))
+    told = (Input("subject", "Digest", digest, 0), Input("findings", "ForeignReport", "3" * 64, 10))
     siege.reports["import_findings"] = replace(report, subject=(Subject("image", digest),), inputs=told)
     assert siege.gate().code == 0
-    siege.alter("import_findings", subject=(Subject("model", digest),))
+    siege.alter("import_findings", subject=(Subject("image", "4" * 64),))
     assert deny_rules(siege.gate()) == {"gate/other-subject"}
-    siege.alter("import_findings", subject=(Subject("source", digest),))
-    assert deny_rules(siege.gate()) == {"gate/subject-not-shown"}
+    # A clean report about the model is no report about the image.
+    model = digest_of(Path(str(siege.shown["model"])))
+    siege.alter(
+        "import_findings", subject=(Subject("model", model),), parameters={**report.parameters, "kind": "model"}
+    )
+    assert deny_rules(siege.gate()) == {"gate/parameter"}
+
+
+def test_policy_that_does_not_say_what_a_report_is_about_denies(siege: Siege) -> None:
+    digest = digest_of(Path(str(siege.shown["image"])))
+    siege.amend(lambda policy: policy["checks"].update(import_findings={}))
+    report = honest_report("import_findings", siege.house, {"model": digest, "data": digest})
+    said = {**report.parameters, "kind": "image"}
+    siege.reports["import_findings"] = replace(
+        report, subject=(Subject("image", digest),), inputs=(Input("subject", "Digest", digest, 0),), parameters=said
+    )
+    assert deny_rules(siege.gate()) == {"gate/parameter"}

@@ -27,6 +27,7 @@ from wardein.report import Severity
 from wardein.tools import bbolt, trivy, trivydb
 from wardein.tools.trivydb import Advisory
 
+pytestmark = pytest.mark.scanners
 KEY = "AKIAQYLPMN5HFIQR7XYA"
 ADVISORIES = (
     Advisory("CVE-2022-22817", "Pillow", "pip", Severity.CRITICAL, ("<9.0.1",), ("9.0.1",), "eval", ("CWE-74",)),
@@ -74,7 +75,11 @@ def run_on(
 
 
 def rules(ran: Ran) -> list[tuple[str, str, str]]:
-    return [(f["ruleId"], f["severity"], f["location"]) for f in ran.report["findings"]]
+    """Rule, severity and place of each finding."""
+    return [
+        (f["ruleId"], f["severity"], f["location"] + (f", line {f['line']}" if f.get("line") else ""))
+        for f in ran.report["findings"]
+    ]
 
 
 def python(name: str = "pillow", version: str = "10.0.0", **more: str) -> bytes:

@@ -66,8 +66,9 @@ class Ready:
             "scan_secrets": source,
             "scan_config": source,
             "import_findings": {
-                "subject": f"source:sha256:{digest_of(self.world.source)}",
-                "report": self.world.foreign,
+                "subject": f"sha256:{digest_of(self.world.source)}",
+                "findings": self.world.foreign,
+                "kind": "source",
                 "target": "demo",
             },
             "summarize": source | {"claims": [self.evidence(check) for check in SCANS]},

@@ -28,15 +28,20 @@ def git(folder: Path, *arguments: str) -> str:
     return ended.stdout.strip()
 
 
+def committed(folder: Path) -> str:
+    """Make a folder a repository of one commit; returns the commit."""
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--force", "--all")
+    git(folder, "commit", "--quiet", "--message", "all")
+    return git(folder, "rev-parse", "HEAD")
+
+
 def repository(folder: Path, files: Mapping[str, bytes]) -> tuple[Path, str]:
     folder.mkdir()
-    git(folder, "init", "--quiet")
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
-    git(folder, "add", "--force", "--all")
-    git(folder, "commit", "--quiet", "--message", "all")
-    return folder, git(folder, "rev-parse", "HEAD")
+    return folder, committed(folder)
 
 
 def test_attributes_of_the_commit_change_nothing(tmp_path: Path) -> None:

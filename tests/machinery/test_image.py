@@ -8,7 +8,9 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Callable
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from wardein.errors import WardeinError
 from wardein.images import copy as imagecopy
 from wardein.images.copy import VerifiedImage, verified_copy
 from wardein.images.identity import identify
+from wardein.images.packages import Package
+from wardein.images.records import Record
 from wardein.images.registry import open_reference
 
 LOWER, UPPER = images.base_layer(), images.tar({"app/serve.py": b"print()" * 500})
@@ -128,7 +132,8 @@ def test_copy_says_what_the_image_is(layout: Path) -> None:
         assert copy.digest == identify(str(layout))
         assert copy.diff_ids == tuple(map(images.sha256, LAYERS))
         assert copy.config["config"]["User"] == "1000"
-        assert copy.records["os"] == {"var/lib/dpkg/status"}
+        assert [record.path for record in copy.of_kind("os")] == ["var/lib/dpkg/status"]
+        assert copy.releases == {("debian", "12")}
         for blob in (copy.layout / "blobs" / "sha256").iterdir():
             assert hashlib.sha256(blob.read_bytes()).hexdigest() == blob.name
     assert not copy.layout.exists()
@@ -143,7 +148,7 @@ def test_forms_agree(tmp_path: Path, compress: bool) -> None:
     docker = archive(tmp_path / "docker.tar", images.docker_archive(LAYERS, compress=compress))
     (tmp_path / "docker.tar.gz").write_bytes(gzip.compress(docker.read_bytes()))
     seen = [look(form) for form in (tmp_path / "layout", oci, docker, tmp_path / "docker.tar.gz")]
-    assert len({(c.config_digest, c.diff_ids, tuple(sorted(c.records.items()))) for c in seen}) == 1
+    assert len({(c.config_digest, c.diff_ids, c.records) for c in seen}) == 1
 
 
 def test_same_layer_twice(tmp_path: Path) -> None:
@@ -538,14 +543,47 @@ def test_nothing_is_left_behind(layout: Path, tmp_path: Path, monkeypatch: pytes
 # Package records, layer over layer
 
 METADATA = images.python_package("a", "1", root="site")
+FOLDER = "site/a-1.dist-info"
+Member = bytes | tuple[bytes, str]
 
 
-def records(*layers: dict[str, bytes]) -> dict[str, frozenset[str]]:
-    import tempfile
+def layer(members: Mapping[str, Member] | Sequence[tuple[str, Member]]) -> bytes:
+    """A layer of files, and of links as (type, target)."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        for name, content in members.items() if isinstance(members, Mapping) else members:
+            member = tarfile.TarInfo(name)
+            if isinstance(content, bytes):
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+            else:
+                member.type, member.linkname = content
+                archive.addfile(member)
+    return out.getvalue()
 
+
+def link(target: str) -> Member:
+    return tarfile.SYMTYPE, target
+
+
+def second_name(target: str) -> Member:
+    return tarfile.LNKTYPE, target
+
+
+DIRECTORY: Member = (tarfile.DIRTYPE, "")
+
+
+def noted(*layers: bytes) -> tuple[Record, ...]:
     with tempfile.TemporaryDirectory() as folder:
-        images.write_layout(Path(folder), [images.tar(layer) for layer in layers])
-        return dict(look(folder).records)
+        images.write_layout(Path(folder), layers)
+        return look(Path(folder)).records
+
+
+def records(*layers: Mapping[str, Member]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for record in noted(*map(layer, layers)):
+        found.setdefault(record.kind, set()).add(record.path)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -558,19 +596,26 @@ def records(*layers: dict[str, bytes]) -> dict[str, frozenset[str]]:
         ([METADATA, {"site/.wh..wh..opq": b""}], False),
         ([METADATA, {".wh..wh..opq": b""}], False),
         ([METADATA, {"./site/.wh.a-1.dist-info": b""}], False),
+        ([METADATA, {"site//.wh.a-1.dist-info": b""}], False),
+        ([METADATA, {"/site/.wh.a-1.dist-info": b""}], False),
         ([METADATA, {"site/.wh.a-1.dist": b""}], True),
         ([METADATA, {"sit/.wh..wh..opq": b""}], True),
+        ([METADATA, {"site/.wh..wh.aufs": b""}], True),
         ([METADATA, {".wh.site": b"", **METADATA}], True),
         ([{}, {**METADATA, "site/.wh..wh..opq": b""}], True),
         ([METADATA, {".wh.site": b""}, METADATA], True),
-        ([{"usr/lib/python3/dist-packages/a.dist-info/METADATA": b""}], False),
+        # What is no folder takes a folder's place, and a folder joins a folder.
+        ([METADATA, {"site": b""}], False),
+        ([METADATA, {"site": link("/nowhere")}], False),
+        ([METADATA, {"site": DIRECTORY, FOLDER: DIRECTORY}], True),
+        ([METADATA, {f"{FOLDER}/METADATA": DIRECTORY}], False),
+        ([{"usr/lib/python3/dist-packages/a.dist-info/METADATA": b""}], True),
         ([{"usr/lib/python3.12/site-packages/a.dist-info/METADATA": b""}], True),
         ([{"usr/lib64/python3.9/site-packages/a.dist-info/METADATA": b""}], True),
-        ([{"usr/lib/python3/dist-packages-2/a.dist-info/METADATA": b""}], True),
     ],
 )
-def test_whiteouts(layers: list[dict[str, bytes]], left: bool) -> None:
-    assert bool(records(*layers)["python"]) is left
+def test_whiteouts(layers: list[dict[str, Member]], left: bool) -> None:
+    assert bool(records(*layers).get("python")) is left
 
 
 def test_kinds_of_records() -> None:
@@ -586,13 +631,237 @@ def test_kinds_of_records() -> None:
             "app/package.json": b"",
         }
         | {"a.egg-info/PKG-INFO": b"", "METADATA": b"", "x.dist-info/RECORD": b"", "var/lib/rpm/rpmdb.sqlite": b""}
+        | {
+            "b.egg-info": b"",
+            "c.EGG/EGG-INFO/PKG-INFO": b"",
+            "d.egg": b"",
+            "E.Dist-Info/METADATA": b"",
+            "PKG-INFO": b"",
+        }
+        | {"w/f-1-py3-none-any.whl": b"", "etc/os-release": b"ID=debian"}
     )
     assert found == {
         "os": {"lib/apk/db/installed", "var/lib/dpkg/status.d/base", "var/lib/rpm/rpmdb.sqlite"},
         "conda": {"opt/c/conda-meta/x.json"},
-        "python": {"a.egg-info/PKG-INFO"},
+        # Of x there is a part of a record and no METADATA, so that the folder itself is told.
+        "python": {
+            *("a.egg-info/PKG-INFO", "b.egg-info", "c.EGG/EGG-INFO/PKG-INFO", "d.egg", "E.Dist-Info/METADATA"),
+            "x.dist-info",
+        },
         "node": {"app/node_modules/a/package.json", "node_modules/@scope/b/package.json"},
+        "wheel": {"w/f-1-py3-none-any.whl"},
     }
+
+
+GOOD = b"Metadata-Version: 2.1\nName: Some_Name\nVersion: 1.0\n\nName: of the description\n"
+SOME = Package("pypi", "Some_Name", "1.0")
+
+
+def egg(name: str, content: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(name, content)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "package", "problem"),
+    [
+        ("a.dist-info/METADATA", GOOD, SOME, ""),
+        ("a.dist-info/METADATA", GOOD.replace(b"\n", b"\r\n"), SOME, ""),
+        ("a.dist-info/METADATA", b"name: Some_Name\nVERSION:1.0\n", SOME, ""),
+        ("a.dist-info/METADATA", GOOD + b"x" * (2 << 20), SOME, ""),
+        ("a.egg", egg("EGG-INFO/PKG-INFO", GOOD), SOME, ""),
+        ("node_modules/a/package.json", b'{"name": "a", "version": "1.0.0"}', Package("npm", "a", "1.0.0"), ""),
+        ("x/torch-2.1.0+cpu-cp311-cp311-linux_x86_64.whl", b"", Package("pypi", "torch", "2.1.0+cpu"), ""),
+        ("a.dist-info/METADATA", b"", None, "tells no name"),
+        ("a.dist-info/METADATA", b"Metadata-Version 2.1\nNam a\n", None, "tells no name"),
+        ("a.dist-info/METADATA", b"Name: a\n", None, "tells no name"),
+        ("a.dist-info/METADATA", b"Name: a b\nVersion: 1\n", None, "tells no name"),
+        ("a.dist-info/METADATA", b"Name: a\nVersion:\n", None, "tells no name"),
+        ("a.dist-info/METADATA", b"Name: a\nName: b\nVersion: 1\n", None, "more than one"),
+        ("a.dist-info/METADATA", b"Name: a\nVersion: 1\nversion: 2\n", None, "more than one"),
+        ("a.dist-info/METADATA", b"\xff\xfe\0", None, "tells no name"),
+        ("a.egg", b"PK\x03\x04", None, "cannot be opened"),
+        ("a.egg", egg("EGG-INFO/other", GOOD), None, "cannot be opened"),
+        ("node_modules/a/package.json", b'{"name": "a"}', None, "tells no name"),
+        ("node_modules/a/package.json", b'{"name": 1, "version": "1"}', None, "tells no name"),
+        ("node_modules/a/package.json", b"[" * 100_000, None, "tells no name"),
+        ("x/setup.whl", b"", None, "not a wheel's"),
+    ],
+)
+def test_what_a_record_tells(path: str, content: bytes, package: Package | None, problem: str) -> None:
+    (record,) = noted(layer({path: content}))
+    assert record.package == package
+    assert problem in record.problem
+    assert bool(problem) is bool(record.problem)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"opt/m/METADATA": GOOD, FOLDER: link("/opt/m")},
+        {"opt/m/METADATA": GOOD, FOLDER: link("../opt/m")},
+        {"opt/m/METADATA": GOOD, FOLDER: link("../../../../opt/./m/")},
+        {"opt/m/METADATA": GOOD, f"{FOLDER}/METADATA": link("/opt/m/METADATA")},
+        {"opt/m/METADATA": GOOD, "opt/n": link("m"), FOLDER: link("/opt/n")},
+        {"opt/m/METADATA": GOOD, "opt/a-1.dist-info": link("m"), "site": link("opt")},
+        {"opt/m/METADATA": GOOD, "opt/n/x": link("../m"), "a.dist-info": link("opt/n/x")},
+        {"opt/EGG-INFO/PKG-INFO": GOOD, "site/a-1.egg": link("/opt")},
+        {"opt/PKG-INFO": GOOD, "site/a-1.egg/EGG-INFO": link("/opt")},
+        {"opt/PKG-INFO": GOOD, "site/a-1.egg-info": link("/opt/PKG-INFO")},
+        {"METADATA": GOOD, FOLDER: link("/")},
+        {"opt/m/METADATA": GOOD, f"{FOLDER}/METADATA": second_name("opt/m/METADATA")},
+        {"opt/m/other": GOOD, f"{FOLDER}/METADATA": second_name("opt/m/other")},
+        {"opt/m/other": GOOD, f"{FOLDER}/METADATA": second_name("./opt//m/other")},
+        [(f"{FOLDER}/METADATA", second_name("z/other")), ("z/other", GOOD)],
+    ],
+)
+def test_records_behind_links(members: Mapping[str, Member]) -> None:
+    (record,) = noted(layer(members))
+    assert (record.kind, record.package) == ("python", SOME)
+
+
+def test_links_that_come_in_a_later_layer_and_go() -> None:
+    lower, link_to = layer({"opt/m/METADATA": GOOD}), layer({FOLDER: link("/opt/m")})
+    assert [record.package for record in noted(lower, link_to)] == [SOME]
+    assert noted(lower, link_to, layer({f"site/.wh.{FOLDER[5:]}": b""})) == ()
+    assert [r.problem for r in noted(lower, link_to, layer({"opt/.wh.m": b""}))] == [
+        "is a link to nothing that can be read"
+    ]
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {FOLDER: link("/nowhere")},
+        {FOLDER: link(FOLDER.rpartition("/")[2])},
+        {"a.dist-info": link("b.dist-info"), "b.dist-info": link("a.dist-info")},
+        {"opt/other": GOOD, f"{FOLDER}/METADATA": link("/opt/other")},
+        {f"{FOLDER}/METADATA": second_name("nowhere")},
+        {f"{FOLDER}/METADATA": (tarfile.FIFOTYPE, "")},
+        {"app/node_modules/a/package.json": link("/nowhere")},
+        {f"{FOLDER}/RECORD": b""},
+        {f"{FOLDER}/top_level.txt": b""},
+    ],
+)
+def test_records_that_are_told_though_they_cannot_be_read(members: Mapping[str, Member]) -> None:
+    found = noted(layer(members))
+    assert found
+    assert all(record.problem for record in found)
+
+
+def test_links_that_multiply_without_end_are_an_error() -> None:
+    members: dict[str, Member] = {"d/METADATA": GOOD}
+    for number in range(60):
+        members[f"d/l{number}"] = link(".")
+    with pytest.raises(WardeinError, match="too many names"):
+        noted(layer(members))
+
+
+def test_packages_of_node_behind_links() -> None:
+    content = b'{"name": "a", "version": "1.0.0"}'
+    for members in (
+        {"srv/x/package.json": content, "app/node_modules/a": link("/srv/x")},
+        {"srv/x/package.json": content, "app/node_modules": link("/srv")},
+        {"srv/x/package.json": content, "app/node_modules/@s/a": link("../../../srv/x")},
+    ):
+        assert [record.package for record in noted(layer(members))] == [Package("npm", "a", "1.0.0")]
+    # A store that names files by their content, with second names where they are used.
+    store = [("a/files/00ff", content), ("app/node_modules/a/package.json", second_name("a/files/00ff"))]
+    assert [record.package for record in noted(layer(store))] == [Package("npm", "a", "1.0.0")]
+
+
+def test_every_layer_tells_its_distribution(tmp_path: Path) -> None:
+    images.write_layout(
+        tmp_path / "layout", [LOWER, images.base_layer(debian="11"), layer({"usr/lib/os-release": b"#"})]
+    )
+    assert look(tmp_path / "layout").releases == {("debian", "12"), ("debian", "11"), ("", "")}
+
+
+# Tars that two readers take for different files
+
+
+def header(change: Callable[[bytearray], None], name: str = "a") -> bytes:
+    """A tar of one member whose header is changed, with the right checksum."""
+    content = bytearray(layer({name: b"content"}))
+    change(content)
+    content[148:156] = b" " * 8
+    content[148:156] = b"%06o\0 " % sum(content[:512])
+    return bytes(content)
+
+
+def at(offset: int, value: bytes) -> Callable[[bytearray], None]:
+    def change(content: bytearray) -> None:
+        content[offset : offset + len(value)] = value
+
+    return change
+
+
+def pax(headers: dict[str, str], *, for_all: bool = False, name: str = "a") -> bytes:
+    out = io.BytesIO()
+    shared = headers if for_all else {}
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT, pax_headers=shared) as archive:
+        member = tarfile.TarInfo(name)
+        member.pax_headers = {} if for_all else headers
+        archive.addfile(member)
+    return out.getvalue()
+
+
+def before_end(content: bytes) -> bytes:
+    """The members of a tar without what ends it."""
+    return content.rstrip(b"\0").ljust(-(-len(content.rstrip(b"\0")) // 512) * 512, b"\0")
+
+
+LONG_NAME = "long/" * 30 + "name"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (header(at(257, b"\0" * 8)), "of an old format"),
+        (header(at(345, b"00000000000 ")), "of an old format"),
+        (header(lambda c: (at(257, b"ustar\0" + b"00")(c), at(508, b"tar\0")(c))), "of an old format"),  # type: ignore[func-returns-value]
+        (pax({"path": "b"}, for_all=True), "several ways"),
+        (pax({"comment": "b"}, for_all=True), "several ways"),
+        (pax({"path": ""}), "renamed"),
+        (pax({"GNU.sparse.name": "b"}), "renamed"),
+        (before_end(pax({"path": "b"}))[:1024] + layer({LONG_NAME: b""}), "several ways"),
+        (layer({LONG_NAME: b""})[:1024] + layer({LONG_NAME + "2": b""}), "several ways"),
+        (before_end(layer({"a": b"b"})) + b"?" * 512 + layer(METADATA), "more after its end"),
+        (layer({"a": b"b"}) + layer(METADATA), "more after its end"),
+        (layer({"a/../../b": b""}), "readers take for different files"),
+        (layer({"site/.wh.": b""}), "deletes no file"),
+        (layer({"site/.wh...": b""}), "deletes no file"),
+    ],
+)
+def test_layers_that_are_read_in_different_ways(tmp_path: Path, content: bytes, says: str) -> None:
+    images.write_layout(tmp_path / "layout", [content])
+    refuse(tmp_path / "layout", says)
+
+
+@pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT, tarfile.USTAR_FORMAT])
+def test_layers_that_are_written_honestly(tmp_path: Path, form: int) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=form) as archive:
+        for name in ("short", "long/" * 18 + "name", "übrig"):
+            member = tarfile.TarInfo(name)
+            member.mtime = 0 if form == tarfile.USTAR_FORMAT else 1.5
+            archive.addfile(member)
+        if form != tarfile.USTAR_FORMAT:
+            archive.addfile(tarfile.TarInfo(LONG_NAME * 3))
+    images.write_layout(tmp_path / "layout", [out.getvalue()])
+    assert look(tmp_path / "layout").diff_ids == (images.sha256(out.getvalue()),)
+
+
+def test_an_archive_with_more_after_its_end(tmp_path: Path) -> None:
+    file = images.write_docker_archive(tmp_path / "image.tar", LAYERS)
+    file.write_bytes(file.read_bytes() + images.tar({"manifest.json": b"[]"}))
+    refuse(file, "more after its end")
+
+
+def test_tags_of_an_archive(tmp_path: Path) -> None:
+    assert look(images.write_docker_archive(tmp_path / "image.tar", LAYERS)).tags == ("example/app:1",)
 
 
 def test_a_reference_without_a_registry_is_refused():

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -143,6 +144,61 @@ def test_memory_is_limited() -> None:
 def test_program_that_cannot_be_started(tmp_path: Path) -> None:
     with pytest.raises(WardeinError, match=r"nowhere: cannot be started \(No such file"):
         run.run([tmp_path / "nowhere"], time_limit=5)
+
+
+# Several side by side
+
+
+def start(code: str, *, time_limit: float = 20) -> contextlib.AbstractContextManager[run.Running]:
+    return run.started([PYTHON, "-I", "-c", code], time_limit=time_limit)
+
+
+def test_programs_run_side_by_side() -> None:
+    began = time.monotonic()
+    with (
+        start("import time; time.sleep(1); print(1)") as first,
+        start("import time; time.sleep(1); print(2)") as second,
+    ):
+        assert [first.wait().stdout, second.wait().stdout, first.wait().stdout] == [b"1\n", b"2\n", b"1\n"]
+    assert time.monotonic() - began < 1.9
+
+
+def test_what_is_not_waited_for_is_ended() -> None:
+    with start("import time; time.sleep(600)") as running:
+        pid = running._process.pid
+        assert is_running(pid)
+    assert not is_running(pid)
+
+
+def test_error_in_one_ends_the_others() -> None:
+    pids = []
+
+    def fail() -> None:
+        with start("import time; time.sleep(600)") as other, start("1", time_limit=0) as running:
+            pids.extend([other._process.pid, running._process.pid])
+            running.wait()
+
+    with pytest.raises(WardeinError, match="did not finish"):
+        fail()
+    assert not any(map(is_running, pids))
+
+
+def test_time_and_output_are_bounded_while_another_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "MAX_OUTPUT", 1024 * 1024)
+    with (
+        start("import time; time.sleep(2)") as first,
+        start("import time; time.sleep(600)", time_limit=0.5) as slow,
+        start("while True: print('x' * 4096)") as flooding,
+        start("print('done')", time_limit=1) as quick,
+    ):
+        assert first.wait().code == 0
+        assert not is_running(slow._process.pid)
+        assert not is_running(flooding._process.pid)
+        with pytest.raises(WardeinError, match="did not finish within 0.5 seconds"):
+            slow.wait()
+        with pytest.raises(WardeinError, match="printed more than 1048576 bytes"):
+            flooding.wait()
+        assert quick.wait().stdout == b"done\n"  # long after its time limit, but it had ended before
 
 
 # Finding a program

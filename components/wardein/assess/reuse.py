@@ -129,7 +129,7 @@ def inputs(step: Step, arguments: Mapping[str, Any]) -> list[tuple[str, str]]:
         if param.artifact in ("", "Key") or value in (None, ""):
             continue
         if param.artifact in ("Image", "Digest"):
-            digest = identify(str(value)) if param.artifact == "Image" else pinned(str(value)).digest
+            digest = identify(str(value)) if param.artifact == "Image" else pinned(str(value))
             found.append((param.name, digest))
             continue
         # A mounted file is often a link, which the executor follows as well.

@@ -7,9 +7,13 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wardein.errors import WardeinError
+
+if TYPE_CHECKING:
+    from wardein.export.grouped import Group
+    from wardein.report import Finding, Report
 
 
 def run(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
@@ -77,8 +81,46 @@ def _statement_lines(number: int, envelope: Any, trusted: Any) -> list[str]:
     lines = [f"statement {number}: {statement.predicate_type}", f"  signed   {_signed_by(envelope, trusted)}"]
     lines += [f"  subject  {s.name} sha256:{s.digest}" for s in statement.subject]
     if statement.predicate_type == CHECK_RESULT:
-        return [*lines, summary(wire.from_json(statement.predicate, statement.subject))]
+        report = wire.from_json(statement.predicate, statement.subject)
+        return [*lines, summary(report, [*_skipped_lines(report), *_finding_lines(report)])]
     return [*lines, json.dumps(statement.predicate, indent=2, ensure_ascii=False)]
+
+
+def _finding_lines(report: Report) -> list[str]:
+    """Every rule with what it found, the worst first; what an earlier report had already comes last."""
+    from wardein.export.grouped import groups
+
+    new = [finding for finding in report.findings if not finding.suppressed]
+    known = [finding for finding in report.findings if finding.suppressed]
+    lines = [line for group in groups(new) for line in _group_lines(group)]
+    if known:
+        several = "findings" if len(known) > 1 else "finding"
+        lines += [f"  known    {len(known)} {several} that an earlier report had already"]
+        lines += [f"  {line}" for group in groups(known) for line in _group_lines(group)]
+    return lines
+
+
+def _group_lines(group: Group) -> list[str]:
+    rows = [*group.shown, *group.folded]
+    cwes = "".join(f"  CWE-{number}" for number in group.cwes)
+    head = f"  {group.severity:<8} {group.rule}{cwes}"
+    if group.count == 1:
+        one = rows[0].finding
+        return [f"{head}  {one.place + '  ' if one.place else ''}{one.message}{_told_by(one)}"]
+    lines = [f"{head}  {group.count} findings{': ' + group.title if group.title else ''}"]
+    for row in rows:
+        severity = f"{row.finding.severity}  " if group.mixed else ""
+        said = f"  {row.text}" if row.text else ""
+        lines.append(f"             {severity}{row.finding.place}{said}{_told_by(row.finding)}")
+    return [*lines, f"             … and {group.more} more"] if group.more else lines
+
+
+def _told_by(finding: Finding) -> str:
+    return f"  [{', '.join(finding.taxonomy)}]" if finding.taxonomy else ""
+
+
+def _skipped_lines(report: Report) -> list[str]:
+    return [f"  not examined  {item.what}: {item.reason}" for item in report.coverage.skipped]
 
 
 def _signed_by(envelope: Any, trusted: Any) -> str:

@@ -40,6 +40,8 @@ def render(reports: Sequence[Report]) -> str:
                 outcome = ElementTree.SubElement(element, case.outcome, message=one_line(case.message))
                 outcome.set("type", str(report.verdict))
                 outcome.text = case.details
+            elif case.details:
+                ElementTree.SubElement(element, "system-out").text = case.details
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
@@ -66,9 +68,14 @@ def _cases(report: Report) -> Iterator[_Case]:
 def _of_rule(rule: str, findings: Sequence[Finding]) -> _Case:
     first = findings[0]
     more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
-    details = _lines([f"{f.severity}: {f.place + ': ' if f.place else ''}{f.message}" for f in findings])
+    details = _lines([_line(finding) for finding in findings])
     outcome = "failure" if first.fails else ""
     return _Case(f"rule {rule}", outcome, f"{first.severity}: {first.message}{more}", details)
+
+
+def _line(finding: Finding) -> str:
+    known = f" (known: {finding.suppressed})" if finding.suppressed else ""
+    return f"{finding.severity}: {finding.place + ': ' if finding.place else ''}{finding.message}{known}"
 
 
 def _lines(lines: Sequence[str]) -> str:

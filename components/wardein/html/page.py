@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from wardein import __version__, wire
-from wardein.errors import missing_extra
+from wardein.errors import missing_extra, printable
+from wardein.export.grouped import MAX_RULES, groups, places, severities
 from wardein.html.pictures import pictures
-from wardein.report import Metric, Report, Severity
+from wardein.report import Metric, Report
 
 TEMPLATE = Path(__file__).with_name("page.html")
-MAX_FINDINGS = 200
+MAX_SKIPPED = 500
 
 
 def check_installed() -> None:
@@ -31,14 +32,17 @@ def render(report: Report) -> str:
     """The page of a report; a decision's page shows the reports that it rests on as well."""
     from jinja2 import Environment, StrictUndefined
 
-    env = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    env = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_visible
+    )
     template = env.from_string(TEMPLATE.read_text(encoding="utf-8"))
     sections = [_section(item) for item in (report, *report.appendix)]
     return template.render(title=f"{_words(report.check)}: {report.verdict}", sections=sections, version=__version__)
 
 
 def _section(report: Report) -> dict[str, Any]:
-    findings = sorted(report.findings, key=lambda f: (not f.fails, f.severity.rank, f.rule, f.location))
+    counted = [finding for finding in report.findings if not finding.suppressed]
+    by_rule, known = groups(counted), groups([finding for finding in report.findings if finding.suppressed])
     share = report.coverage.examined / report.coverage.expected if report.coverage.expected else 0.0
     return {
         "report": report,
@@ -47,10 +51,20 @@ def _section(report: Report) -> dict[str, Any]:
         "share": f"{min(share, 1.0):.0%}",
         "pictures": pictures(report),
         "metrics": [(metric, _value(metric)) for metric in report.metrics],
-        "findings": findings[:MAX_FINDINGS],
-        "more": len(findings) - MAX_FINDINGS,
-        "severities": [(s, n) for s in Severity if (n := sum(f.severity is s for f in findings))],
+        "skipped": report.coverage.skipped[:MAX_SKIPPED],
+        "more_skipped": max(len(report.coverage.skipped) - MAX_SKIPPED, 0),
+        "severities": severities(report),
+        "places": places(counted),
+        "groups": by_rule[:MAX_RULES],
+        "more_rules": max(len(by_rule) - MAX_RULES, 0),
+        "known": known[:MAX_RULES],
+        "known_count": len(report.findings) - len(counted),
     }
+
+
+def _visible(value: object) -> object:
+    """Text without what hides or reorders text; what the template itself made is left as it is."""
+    return printable(" ".join(value.split())) if type(value) is str else value
 
 
 def _value(metric: Metric) -> str:

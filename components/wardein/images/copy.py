@@ -21,13 +21,15 @@ import tempfile
 import zlib
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
 from wardein.errors import WardeinError
 from wardein.images.identity import expected
-from wardein.images.layers import CHUNK, GZIP, MAX_UNPACKED, Hashing, Records, read_layer, starts_with
+from wardein.images.layers import GZIP, MAX_UNPACKED, Hashing, read_layer, starts_with
+from wardein.images.records import Overlay, Record
+from wardein.images.tarball import CHUNK, Header, check_end
 from wardein.jsontext import MAX_BYTES, strict_loads
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -53,7 +55,9 @@ class VerifiedImage:
         config_digest: The sha256 of its configuration.
         config: Its configuration, as the container runtime will read it.
         diff_ids: The sha256 of each uncompressed layer, from the bottom up.
-        records: The files of the topmost view that describe installed packages, by kind: ``python node conda os``.
+        records: The files of the topmost view that describe installed packages.
+        releases: The distributions, with their versions, that any layer says it is of.
+        tags: The names that an archive or layout gives it, which can be those of another image tomorrow.
     """
 
     layout: Path
@@ -61,7 +65,13 @@ class VerifiedImage:
     config_digest: str
     config: Mapping[str, Any]
     diff_ids: tuple[str, ...]
-    records: Mapping[str, frozenset[str]]
+    records: tuple[Record, ...]
+    releases: frozenset[tuple[str, str]]
+    tags: tuple[str, ...] = ()
+
+    def of_kind(self, kind: str) -> tuple[Record, ...]:
+        """The records of one kind."""
+        return tuple(record for record in self.records if record.kind == kind)
 
 
 @contextmanager
@@ -98,7 +108,7 @@ def _copy(image: str, digest: str, private: Path) -> VerifiedImage:
     path = _taken(path, private / "archive", digest)
     if starts_with(path, GZIP):
         path = _unzipped(path, private / "archive.tar")
-    with tarfile.open(path, mode="r:") as archive:
+    with tarfile.open(path, mode="r:", tarinfo=Header, encoding="utf-8", errors="surrogateescape") as archive:
         members = _members(archive)
         opener = _from_archive(archive, members)
         if "manifest.json" in members:
@@ -177,7 +187,9 @@ class _Layout:
         content = json.dumps(manifest).encode()
         manifest_digest = hashlib.sha256(content).hexdigest()
         (self.blobs / manifest_digest).write_bytes(content)
-        return self._finish(digest, manifest_digest, MANIFEST_TYPES[0], config.name, [layer.name for layer in layers])
+        done = self._finish(digest, manifest_digest, MANIFEST_TYPES[0], config.name, [layer.name for layer in layers])
+        tags = entry.get("RepoTags")
+        return replace(done, tags=tuple(map(str, tags)) if isinstance(tags, list) else ())
 
     def _compare_with_index(self, opener: Opener, names: Container[str], blobs: Sequence[str]) -> None:
         """Refuse an archive whose index leads to other blobs, or to blobs that are not what their digests say."""
@@ -229,10 +241,10 @@ class _Layout:
             raise WardeinError(f"lists {len(diff_ids)} layers, the manifest {len(layers)}", where="the configuration")
         if not diff_ids:
             raise WardeinError("lists no layer, so there is nothing to examine", where="the configuration")
-        records = Records()
+        overlay = Overlay()
         left = MAX_UNPACKED
         for number, (layer, diff_id) in enumerate(zip(layers, diff_ids, strict=True)):
-            left -= read_layer(self.blobs / layer, str(diff_id), number, left, records)
+            left -= read_layer(self.blobs / layer, str(diff_id), number, left, overlay)
         entry = _describe(self.blobs / manifest_digest, media_type)
         (self.folder / "index.json").write_text(
             json.dumps({"schemaVersion": 2, "manifests": [entry]}), encoding="ascii"
@@ -243,7 +255,8 @@ class _Layout:
             config_digest=config_digest,
             config=config,
             diff_ids=tuple(map(str, diff_ids)),
-            records={kind: frozenset(paths) for kind, paths in records.found.items()},
+            records=overlay.records(),
+            releases=frozenset(overlay.releases),
         )
 
 
@@ -289,6 +302,9 @@ def _members(archive: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
         if name in found and not (member.isdir() and found[name].isdir()):
             raise WardeinError("appears twice, so that two readers could see two images", where=ascii(name))
         found[name] = member
+    if archive.fileobj is not None:
+        archive.fileobj.seek(archive.offset)
+        check_end(archive.fileobj)  # type: ignore[arg-type]  # an open file
     return found
 
 

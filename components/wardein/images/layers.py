@@ -5,27 +5,20 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
-import re
 import tarfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 from wardein.errors import WardeinError
+from wardein.images import tarball
+from wardein.images.records import Overlay
+from wardein.images.tarball import CHUNK
 
 # Uncompressed, over all layers. The largest images of the machine-learning frameworks have some 20 GiB.
 MAX_UNPACKED = 64 * 1024**3
-CHUNK = 1024 * 1024
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-# The files by which an installed package is known. Those in Debian's dist-packages belong to packages of the
-# distribution, which are looked up as such. A package.json elsewhere than at the root of an installed package is none.
-_RECORD = re.compile(
-    r"(?P<python>(?!usr/lib/python3/dist-packages/).*\.(dist-info/METADATA|egg-info/PKG-INFO))"
-    r"|(?P<node>(.*/)?node_modules/(@[^/]+/)?[^/@.][^/]*/package\.json)"
-    r"|(?P<conda>(.*/)?conda-meta/[^/]+\.json)"
-    r"|(?P<os>var/lib/dpkg/status(\.d/.+)?|(usr/)?lib/apk/db/installed|(usr/lib/sysimage|var/lib)/rpm/(Packages|rpmdb.*))"
-)
 
 
 class Hashing:
@@ -45,7 +38,7 @@ class Hashing:
         return chunk
 
 
-def read_layer(path: Path, diff_id: str, number: int, limit: int, records: Records) -> int:
+def read_layer(path: Path, diff_id: str, number: int, limit: int, overlay: Overlay) -> int:
     """Read a layer to its end, compare its uncompressed sha256, and note its package records.
 
     Args:
@@ -53,7 +46,7 @@ def read_layer(path: Path, diff_id: str, number: int, limit: int, records: Recor
         diff_id: What the configuration says its uncompressed sha256 is.
         number: Its place in the image, from the bottom up.
         limit: How many uncompressed bytes it may have.
-        records: Where its records are noted.
+        overlay: Where what matters in it is noted.
 
     Returns:
         Its uncompressed size.
@@ -68,18 +61,14 @@ def read_layer(path: Path, diff_id: str, number: int, limit: int, records: Recor
             where=what,
             mend="skopeo copy --dest-compress-format gzip … oci:FOLDER makes one that can",
         )
-    with gzip.open(path) if starts_with(path, GZIP) else open(path, "rb") as source:
-        stream = Hashing(source, what, limit)  # type: ignore[arg-type]  # GzipFile reads bytes as well
+    with open_layer(path) as source:
+        stream = Hashing(source, what, limit)
         try:
-            with tarfile.open(fileobj=stream, mode="r|", bufsize=CHUNK) as archive:  # type: ignore[call-overload]
-                for member in archive:
-                    archive.members = []  # type: ignore[attr-defined]  # or it would keep every one of them
-                    records.note(member)
+            _read_members(path, stream, overlay)  # type: ignore[arg-type]  # all that is asked of it is to read
         except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise WardeinError(f"is not a complete tar ({error})", where=what, mend="export the image again") from None
         while stream.read():
             pass
-    records.end_layer()
     found = "sha256:" + stream.hasher.hexdigest()
     if found != diff_id:
         raise WardeinError(
@@ -90,34 +79,30 @@ def read_layer(path: Path, diff_id: str, number: int, limit: int, records: Recor
     return stream.size
 
 
-class Records:
-    """The files that describe installed packages, as the layers, each over the one below, leave them."""
+def _read_members(path: Path, stream: IO[bytes], overlay: Overlay) -> None:
+    for member, archive in tarball.members(stream):
+        overlay.note(member, _reader(member, archive))
+    wanted = overlay.first_names
+    if wanted:
+        # A record can be the second name of a file with any other; which one is known only at the layer's end.
+        with open_layer(path) as again:
+            for member, archive in tarball.members(again):
+                if member.isreg() and tarball.place(member) in wanted:
+                    overlay.note_first_name(member, _reader(member, archive))
+    overlay.end_layer()
 
-    def __init__(self) -> None:
-        self.found: dict[str, set[str]] = {"python": set(), "node": set(), "conda": set(), "os": set()}
-        self._added: list[tuple[str, str]] = []
-        self._hidden: list[str] = []
 
-    def note(self, member: tarfile.TarInfo) -> None:
-        """Take one member of the layer that is being read."""
-        path = os.path.normpath(member.name).lstrip("/")
-        parent, _, base = path.rpartition("/")
-        if base == ".wh..wh..opq":
-            self._hidden.append(parent)
-        elif base.startswith(".wh."):
-            self._hidden.append(f"{parent}/{base[4:]}".lstrip("/"))
-        elif not member.isdir() and (match := _RECORD.fullmatch(path)):
-            self._added.append((str(match.lastgroup), path))
+def _reader(member: tarfile.TarInfo, archive: tarfile.TarFile) -> Callable[[int], bytes]:
+    def read(size: int) -> bytes:
+        file = archive.extractfile(member)
+        return file.read(size) if file is not None else b""
 
-    def end_layer(self) -> None:
-        """Whiteouts hide what lower layers brought, never what their own layer brings."""
-        for hidden in self._hidden:
-            below = f"{hidden}/" if hidden else ""
-            for kind, paths in self.found.items():
-                self.found[kind] = {path for path in paths if path != hidden and not path.startswith(below)}
-        for kind, path in self._added:
-            self.found[kind].add(path)
-        self._added, self._hidden = [], []
+    return read
+
+
+def open_layer(path: Path) -> IO[bytes]:
+    """A layer's tar, as it is stored: gzipped or not."""
+    return gzip.open(path) if starts_with(path, GZIP) else open(path, "rb")  # type: ignore[return-value]
 
 
 def starts_with(path: Path, magic: bytes) -> bool:

@@ -18,7 +18,7 @@ from wardein.spec import load
 
 # What a signature says was verified against the trust root, which is compared; evidence that a document is filled in
 # from decides nothing; a report of somebody else's is what was examined, and cannot be shown to be another.
-_DECIDES_NOTHING = ("signature", "evidence", "report")
+_DECIDES_NOTHING = ("signature", "evidence", "findings")
 # What a run could excuse itself with: there is no other way to show it than to list it in the policy.
 _ONLY_PINNED = ("baseline",)
 
@@ -40,8 +40,8 @@ def inadmissible(claim: Claim, release: Release, policy: CheckPolicy) -> Finding
 
 def _is_of_this_release(report: Report, release: Release, policy: CheckPolicy) -> Finding | None:
     param = load(report.check).subject
-    # A subject that is not here is named by what it is to be shown as.
-    role = report.subject[0].name if param.artifact == "Digest" and report.subject else _role(param.name)
+    # Of a subject that was not there, a setting that the policy pins says what it is to be shown as.
+    role = str(report.parameters.get("kind")) if param.artifact == "Digest" else _role(param.name)
     expected = release.shown.get(role)
     if expected is None:
         return deny("gate/subject-not-shown", report.check, f"its subject cannot be compared: give the gate --{role}")

@@ -11,9 +11,10 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from wardein.errors import WardeinError
 from wardein.subject import hash_file
@@ -70,6 +71,62 @@ def find(name: str, *, variable: str, candidates: Sequence[Path] = (), mend: str
     raise WardeinError(f"needs the program {name!r}, which is not installed", mend=mend)
 
 
+class Running:
+    """A program that was started. Whoever waits for one keeps watch over all of them."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], outputs: Sequence[IO[bytes]], time_limit: float, what: str
+    ) -> None:
+        self._process, self._outputs, self._time_limit, self._what = process, outputs, time_limit, what
+        self._deadline = time.monotonic() + time_limit
+        self._code: int | None = None
+        self._failure: WardeinError | None = None
+
+    def wait(self) -> Ended:
+        """Wait for its end, and not longer than it stays within its bounds.
+
+        Raises:
+            WardeinError: If it ran out of time or printed more than 256 MiB.
+        """
+        while True:
+            for running in _RUNNING:
+                running._watch()
+            if self._failure is not None:
+                raise self._failure
+            if self._code is not None:
+                out, err = (_read(output) for output in self._outputs)
+                return Ended(self._code, out, err.decode("utf-8", "replace"))
+            left = self._deadline - time.monotonic()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=max(min(left, _POLL_SECONDS), 0))
+
+    def end(self) -> None:
+        """Kill whatever is left of its process group, so that no grandchild outlives the step."""
+        if self._code is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._code = self._process.wait()
+
+    def _watch(self) -> None:
+        """End it if it has ended or left its bounds."""
+        if self._code is not None:
+            return
+        has_ended = self._process.poll() is not None
+        if max(os.fstat(output.fileno()).st_size for output in self._outputs) > MAX_OUTPUT:
+            self._failure = WardeinError(f"printed more than {MAX_OUTPUT} bytes", where=self._what)
+        elif not has_ended and time.monotonic() >= self._deadline:
+            self._failure = WardeinError(
+                f"did not finish within {self._time_limit:g} seconds",
+                where=self._what,
+                mend="allow more time or give less to examine",
+            )
+        if has_ended or self._failure is not None:
+            self.end()
+
+
+_RUNNING: list[Running] = []
+
+
 def run(
     command: Sequence[str | Path],
     *,
@@ -89,6 +146,28 @@ def run(
 
     Raises:
         WardeinError: If it cannot be started, runs out of time, or prints more than 256 MiB.
+    """
+    with started(
+        command, time_limit=time_limit, environment=environment, memory_limit=memory_limit, what=what
+    ) as running:
+        return running.wait()
+
+
+@contextlib.contextmanager
+def started(
+    command: Sequence[str | Path],
+    *,
+    time_limit: float,
+    environment: Mapping[str, str] | None = None,
+    memory_limit: int = 0,
+    what: str = "",
+) -> Iterator[Running]:
+    """Start a program, so that others can run beside it; at the end of the context it is killed if it still runs.
+
+    Its time counts from its start. Arguments as for :func:`run`; not to be called from threads.
+
+    Raises:
+        WardeinError: If it cannot be started.
     """
     what = what or Path(command[0]).name
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
@@ -121,43 +200,18 @@ def run(
             )
         except OSError as error:
             raise WardeinError(f"cannot be started ({error.strerror})", where=what) from None
+        running = Running(process, (out, err), time_limit, what)
+        _RUNNING.append(running)
         try:
-            code = _wait(process, (out.fileno(), err.fileno()), time_limit, what)
+            yield running
         finally:
-            _end(process)
-        return Ended(code, _read(out), _read(err).decode("utf-8", "replace"))
+            _RUNNING.remove(running)
+            running.end()
 
 
-def _wait(process: subprocess.Popen[bytes], outputs: Sequence[int], time_limit: float, what: str) -> int:
-    """Wait for a program's end, and not longer than it stays within its bounds."""
-    deadline = time.monotonic() + time_limit
-    code: int | None = None
-    while code is None:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise WardeinError(
-                f"did not finish within {time_limit:g} seconds",
-                where=what,
-                mend="allow more time or give less to examine",
-            )
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            code = process.wait(timeout=min(left, _POLL_SECONDS))
-        if max(os.fstat(output).st_size for output in outputs) > MAX_OUTPUT:
-            raise WardeinError(f"printed more than {MAX_OUTPUT} bytes", where=what)
-    return code
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill whatever is left of the process group, so that no grandchild outlives the step."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def _read(file) -> bytes:  # type: ignore[no-untyped-def]  # tempfile's private wrapper type
+def _read(file: IO[bytes]) -> bytes:
     file.seek(0)
-    content: bytes = file.read(MAX_OUTPUT)
-    return content
+    return file.read(MAX_OUTPUT)
 
 
 def _is_program(path: Path) -> bool:

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from wardein.errors import WardeinError
 from wardein.images.copy import VerifiedImage
+from wardein.images.packages import Package
 from wardein.tools import run
 
 VARIABLE = "WARDEIN_TRIVY"
@@ -42,6 +43,8 @@ _UNKNOWN: Mapping[Command, frozenset[str]] = {
 # Lines of level ERROR that tell of no gap: the checks that are built in are the ones meant to be used, and
 # the end of a distribution's life is a finding of its own.
 _HARMLESS = ("[misconfig] Falling back to embedded checks", "Detected EOL OS")
+# Warnings that tell of a gap: a version that could not be compared with an advisory's.
+_GAPS = ("Version matching error",)
 # Trivy's built-in rules pass over these paths, where an image's own files can lie as well.
 _RULES = "disable-allow-rules: [tests, examples, vendor, markdown]\n"
 
@@ -68,6 +71,14 @@ class Scan:
     results: tuple[Mapping[str, Any], ...]
     system: tuple[str, str]
     end_of_life: bool
+    complaints: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """What is known of packages that were looked up by their names: vulnerabilities as trivy wrote them, complaints."""
+
+    vulnerabilities: tuple[Mapping[str, Any], ...]
     complaints: tuple[str, ...]
 
 
@@ -128,8 +139,8 @@ def scan(trivy: Trivy, image: VerifiedImage, scanners: Sequence[str], database: 
     return read_report(text, ended, image)
 
 
-def inventory(trivy: Trivy, image: VerifiedImage) -> bytes:
-    """The image's packages as a CycloneDX document.
+def inventory(trivy: Trivy, image: VerifiedImage) -> Mapping[str, Any]:
+    """The image's packages as a CycloneDX document, as trivy wrote it.
 
     Raises:
         WardeinError: If trivy fails.
@@ -137,11 +148,43 @@ def inventory(trivy: Trivy, image: VerifiedImage) -> bytes:
     ended, text = run_on(trivy, "image", ["--input", image.layout], "cyclonedx")
     try:
         document = json.loads(text)
-        # Trivy calls the image by the path of the private copy.
-        document["metadata"]["component"]["name"] = f"sha256:{image.digest}"
-    except (ValueError, KeyError, TypeError):
+    except ValueError:
         raise failed(ended, image.layout) from None
-    return json.dumps(document, indent=2).encode()
+    if not isinstance(document, dict):
+        raise failed(ended, image.layout)
+    return document
+
+
+def look_up(trivy: Trivy, packages: Sequence[Package], database: Path) -> Lookup:
+    """Look packages up that trivy did not list by itself.
+
+    Args:
+        trivy: From :func:`locate`.
+        packages: Packages whose types are ecosystems of package URLs: ``pypi`` or ``npm``.
+        database: The database's folder; it is not written to.
+
+    Raises:
+        WardeinError: If trivy fails or did not look all of them up.
+    """
+    components = [
+        {"type": "library", "bom-ref": str(n), "name": package.name, "version": package.version, "purl": package.url}
+        for n, package in enumerate(packages)
+    ]
+    document = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": components}
+    with tempfile.TemporaryDirectory(prefix="wardein-packages-") as folder:
+        file = Path(folder, "packages.cdx.json")
+        file.write_text(json.dumps(document), encoding="utf-8")
+        ended, text = run_on(trivy, "sbom", [file], "json", ["--scanners", "vuln"], database)
+        try:
+            results = json.loads(text).get("Results") or ()
+            seen = {(str(p["Name"]), str(p["Version"])) for result in results for p in result.get("Packages") or ()}
+            found = tuple(item for result in results for item in result.get("Vulnerabilities") or ())
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise failed(ended, file) from None
+        missing = [p for p in packages if (p.name, p.version) not in seen]
+        if missing:
+            raise WardeinError(f"did not look up {len(missing)} packages, {missing[0].name} for one", where="trivy")
+        return Lookup(found, complaints(ended.stderr, file))
 
 
 def read_report(text: bytes, ended: run.Ended, image: VerifiedImage) -> Scan:
@@ -174,11 +217,15 @@ def read_report(text: bytes, ended: run.Ended, image: VerifiedImage) -> Scan:
 
 
 def complaints(stderr: str, target: Path) -> tuple[str, ...]:
-    """What the log says went wrong: its lines of level ERROR or FATAL, without the times and the copy's path."""
+    """What the log says went wrong, without the times and the copy's path.
+
+    These are its lines of level ERROR or FATAL, and the warnings that something was not looked up.
+    """
     found = set()
     for line in stderr.splitlines():
         fields = line.split("\t")
-        if len(fields) > 2 and fields[1] in ("ERROR", "FATAL") and not fields[2].startswith(_HARMLESS):
+        told = len(fields) > 2 and (fields[1] in ("ERROR", "FATAL") or fields[2].startswith(_GAPS))
+        if told and not fields[2].startswith(_HARMLESS):
             found.add(" ".join(fields[2:]).replace(str(target), "image"))
     return tuple(sorted(found))
 

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Secrets in the history of the repositories in a source folder: what was deleted is still there."""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+from wardein.errors import WardeinError
+from wardein.report import Skipped
+from wardein.scan.tree import File
+from wardein.secrecy.reading import Piece
+from wardein.secrecy.search import Secret, search, skipped
+from wardein.tools import git
+
+Keep = Callable[[str, Piece, Sequence[Secret]], None]
+_OBJECT = re.compile(r"objects/(?:[0-9a-f]{2}/[0-9a-f]{38,62}|pack/[\w\-]{1,100}\.pack)")
+MAX_OBJECT = 128 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Past:
+    """A secret in history, and the path that it had there in the source folder."""
+
+    path: str
+    secret: Secret
+
+
+@dataclass
+class History:
+    """What the repositories in a folder brought.
+
+    Attributes:
+        secrets: Each secret once, where it was first seen.
+        objects: How many objects were searched.
+        gaps: What was not.
+    """
+
+    secrets: list[Past] = field(default_factory=list)
+    objects: int = 0
+    gaps: list[Skipped] = field(default_factory=list)
+
+
+def repositories(files: Sequence[File]) -> tuple[list[str], list[Skipped]]:
+    """The folders among the files that are repositories; and what should be one and is not."""
+    paths = {file.path: file for file in files}
+    found, gaps = [], []
+    inside = {f"/{path}".partition("/objects/")[0].lstrip("/") for path in paths if "/objects/" in f"/{path}"}
+    for path, file in paths.items():
+        folder, _, name = path.rpartition("/")
+        is_dot_git = PurePosixPath(folder).name == ".git"
+        if name == "HEAD" and (is_dot_git or folder in inside) and not _is_worktree(folder):
+            found.append(folder)
+        elif name == ".git" and not _is_pointer_to(file, paths):
+            gaps.append(Skipped(path, "is a worktree or submodule whose repository is not in the folder"))
+    dot_gits = {p[: p.index(".git/") + 4] for p in paths if p.startswith(".git/") or "/.git/" in p}
+    gaps += [Skipped(d, "is not a repository that git can read") for d in sorted(dot_gits) if f"{d}/HEAD" not in paths]
+    return sorted(found), gaps
+
+
+def is_object(path: str, folders: Sequence[str]) -> bool:
+    """Whether a file is one of those that a repository's objects are packed in."""
+    return any(path.startswith(f"{f}/" if f else "") and _OBJECT.fullmatch(path[len(f) :].lstrip("/")) for f in folders)
+
+
+def read(source: Path, folders: Sequence[str], keep: Keep | None = None) -> History:
+    """Search every object of the repositories, whether anything leads to it or not."""
+    history = History()
+    for folder in folders:
+        try:
+            with git.salvaged(source / folder) as bare:
+                _search(bare, folder, history, keep)
+        except WardeinError as error:
+            history.gaps.append(Skipped(folder or "the repository", str(error)))
+    return history
+
+
+def combined(current: Mapping[str, Sequence[Secret]], past: Iterable[Past]) -> dict[str, list[Secret]]:
+    """The secrets of the files and of history, by their paths; one that is in both counts once and says so."""
+    now = {secret.value for secrets in current.values() for secret in secrets}
+    since: dict[str, str] = {}
+    found = {path: list(secrets) for path, secrets in current.items()}
+    for item in past:
+        if item.secret.value in now:
+            since.setdefault(item.secret.value, item.secret.part)
+        else:
+            found.setdefault(item.path, []).append(item.secret)
+    return {path: [_with_past(s, since.get(s.value, "")) for s in secrets] for path, secrets in found.items()}
+
+
+def _with_past(secret: Secret, part: str) -> Secret:
+    note = f"also in history ({part.partition(',')[0]})" if part else ""
+    return replace(secret, note=", ".join(filter(None, (secret.note, note)))) if part else secret
+
+
+def _search(bare: git.Bare, folder: str, history: History, keep: Keep | None) -> None:
+    root = PurePosixPath(folder).parent.as_posix() if PurePosixPath(folder).name == ".git" else folder
+    things, places = bare.things(), bare.places()
+    order = {name: number for number, name in enumerate(places)}
+    found: dict[str, Past] = {}
+    blobs = sorted(
+        (t for t in things if t.kind == "blob" and t.bytes), key=lambda t: (order.get(t.id, len(order)), t.id)
+    )
+    for large in [t for t in blobs if t.bytes > MAX_OBJECT]:
+        history.gaps.append(Skipped(f"{folder}, object {large.id[:7]}", f"has more than {MAX_OBJECT} bytes"))
+    for path, part, content in _texts(bare, things, [t for t in blobs if t.bytes <= MAX_OBJECT], places, folder, root):
+        searched = search(path, io.BytesIO(content), _within(part, keep))
+        for secret in searched.secrets:
+            where = replace(secret, part=", ".join(filter(None, (part, secret.part))))
+            found.setdefault(secret.value, Past(path, where))
+        history.gaps += [replace(s, what=f"{s.what}, {part}") for s in skipped(path, searched.gaps)]
+    history.secrets += found.values()
+    history.objects += len(things)
+
+
+def _texts(
+    bare: git.Bare, things: Sequence[git.Thing], blobs: Sequence[git.Thing], places: Mapping[str, git.Place],
+    folder: str, root: str,
+) -> Iterator[tuple[str, str, bytes]]:  # fmt: skip
+    """Everything to search, the oldest first: its path, the part of history that it is, and its content."""
+    for thing, content in bare.blobs(blobs):
+        place = places.get(thing.id)
+        if place is None:
+            yield folder, f"unreachable object {thing.id[:7]}", content
+        else:
+            yield PurePosixPath(root, place.path).as_posix(), f"commit {place.commit[:7]}", content
+    for first, content in bare.commits([t for t in things if t.kind == "commit"]):
+        yield folder, f"messages of commits from {first[:7]}", content
+    for thing in (t for t in things if t.kind == "tag"):
+        yield folder, f"tag {thing.id[:7]}", bare.tag(thing)
+
+
+def _within(part: str, keep: Keep | None) -> Keep | None:
+    """Keep the pieces as ones of this part of history."""
+    if keep is None:
+        return None
+    return lambda path, piece, secrets: keep(
+        path, replace(piece, part=", ".join(filter(None, (part, piece.part)))), secrets
+    )
+
+
+def _is_worktree(folder: str) -> bool:
+    """A further worktree of a repository has a HEAD and no objects of its own."""
+    return "/.git/worktrees/" in f"/{folder}/" or "/.git/logs/" in f"/{folder}/" or "/.git/refs/" in f"/{folder}/"
+
+
+def _is_pointer_to(file: File, paths: Mapping[str, File]) -> bool:
+    """Whether a ``.git`` file leads to a repository in the same folder."""
+    text = file.real.read_bytes()[:4096].decode("utf-8", "replace").strip()
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(file.path), text.removeprefix("gitdir:").strip()))
+    return text.startswith("gitdir:") and f"{target}/HEAD" in paths
