@@ -106,6 +106,7 @@ PIN = f"pillow==9.0.0 {HASH}\n"
         ("setup.py", "from setuptools import setup\nsetup(install_requires=['pillow==9.0.0'])\n", 2),
         ("setup.py", "import setuptools as s\nR = [\n 'pillow==9.0.0']\ns.setup(extras_require={'a': R})\n", 3),
         ("uv.lock", uv_lock(("numpy", "1"), ("pillow", "9.0.0")), 11),
+        ("uv.lock", 'version = 1\nx = [\n {name = "pillow"}]\n' + uv_lock(("pillow", "9.0.0"))[25:], 6),
         ("poetry.lock", poetry_lock(), 2),
         ("pdm.lock", poetry_lock(), 2),
         ("pylock.toml", PYLOCK, 4),
@@ -460,8 +461,8 @@ def test_poetry_constraints(text: str, inside: list[str], outside: list[str]) ->
 # Whatever is in a file, reading it ends well
 
 _WORDS = st.sampled_from(
-    ["numpy", "==", "1.0", " ", "\n", "\\\n", "#", "--hash=", "-r", "-e", "--index-url", "@", "git+", "https://", "["]
-    + ["]", ";", "'", '"', "${A}", ".", "/", "..", ",", "\t", "\r", "\x0b", "\u2028", "(", "-c x", "requirements.txt", "%"]
+    ["numpy", "==", "1.0", " ", "\n", "\\\n", "#", "--hash=", "-r", "-e", "--index-url", "@", "git+", "https://"]
+    + ["[", "%", "]", ";", "'", '"', "${A}", ".", "/", "..", ",", "\t", "\r", "\x0b", "\u2028", "(", "-c x", "requirements.txt"]
 )  # fmt: skip
 _ANYTHING = st.one_of(st.text(max_size=80), st.lists(_WORDS, max_size=25).map("".join))
 
@@ -490,12 +491,14 @@ def test_any_file_is_read(tmp_path_factory: pytest.TempPathFactory, name: str, s
     read_declarations(write(tmp_path_factory.mktemp("any"), {name: content or b"x"}))
 
 
-_KEYS = ["components", "purl", "name", "version", "type", "packages", "externalRefs", "SPDXID", "relationships"]
+_NAMES = st.sampled_from(
+    ["components", "purl", "name", "version", "type", "packages", "externalRefs", "SPDXID", "relationships"]
+)
+_LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=8)
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_KEYS), inner, max_size=4)))  # fmt: skip
+@given(st.recursive(_LEAVES, lambda i: st.lists(i, max_size=3) | st.dictionaries(_NAMES, i, max_size=4)))
 def test_any_bill_of_materials_is_read(tmp_path_factory: pytest.TempPathFactory, value: Any) -> None:
     for head in ({"bomFormat": "CycloneDX", "specVersion": "1.6"}, {"spdxVersion": "SPDX-2.3"}):
         data = {**(value if isinstance(value, dict) else {"components": value, "packages": value}), **head}

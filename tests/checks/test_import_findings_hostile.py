@@ -68,8 +68,9 @@ def run(golden: Golden, content: bytes) -> Report | WardeinError:
         path.write_bytes(content)
         try:
             return import_findings(
-                subject=golden.subject,
-                report=path,
+                subject=golden.subject.partition(":")[2],
+                findings=path,
+                kind="source",
                 target=golden.target,
                 max_age_hours=1e6,
                 accept_unknown=list(UNKNOWN),

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import House, Ran
-from tests.corpus.fail_open.case import program, write
+from tests.corpus.fail_open.case import program, stand_in, write
 
 pytestmark = pytest.mark.scanners
 
@@ -681,8 +681,9 @@ def test_terraform_fetches_nothing(scan: Scan) -> None:
 def test_terraform_calls_nobody(scan: Scan) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0.2)
-        url = f"http://127.0.0.1:{server.getsockname()[1]}/m.zip"
-        nested = json.dumps({"module": {"k": {"source": url}}})
+        host = f"127.0.0.1:{server.getsockname()[1]}/m.git"
+        url = f"git::http://{host}"
+        nested = json.dumps({"module": {"k": {"source": f"git::ssh://git@{host}"}}})
         ran = scan({"main.tf": f'module "m" {{\n  source = "{url}"\n}}\n', "n/m.tf.json": nested})
         with pytest.raises(TimeoutError):
             server.accept()

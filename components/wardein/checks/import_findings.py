@@ -56,7 +56,8 @@ def import_findings(
     read, and how to run the tool so that it leaves nothing out.
 
     Args:
-        subject: The digest of what the report is about, as sha256:HEX; `wardein show PATH` prints that of a file or folder.
+        subject: The digest of what the report is about, as sha256:HEX; `wardein show PATH` prints that of a file or
+            folder.
         findings: The tool's report, at most 32 MiB.
         kind: What it is; the gate compares the digest with what it is shown as that. A policy that takes such evidence
             pins it.

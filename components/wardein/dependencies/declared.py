@@ -234,13 +234,14 @@ def normal_version(text: str) -> str:
 class Lines:
     """On which lines of a file things stand, counted from 1; the file is read through once, however many are asked for.
 
-    Known are quoted texts, words, whole lines and the keys before an equals sign or a colon.
+    Known are quoted texts, words, whole lines, the keys before an equals sign or a colon, and names of packages.
     """
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._at: dict[str, list[int]] = {}
         self._keys: dict[str, list[int]] = {}
+        self._names: dict[str, list[int]] = {}
 
     def of(self, *needles: str) -> int:
         """The first line on which the first of some texts stands that stands anywhere; 0 if none does."""
@@ -252,11 +253,11 @@ class Lines:
         self._read()
         return self._keys.get(name, [0])[0]
 
-    def next(self, name: str) -> int:
-        """The next line, after those that were told before, on which a quoted text stands; 0 if there is none."""
+    def next_named(self, name: str) -> int:
+        """The next line, after those that were told before, that begins with ``name = "NAME"``; 0 if there is none."""
         self._read()
-        lines = self._at.get(name, [])
-        return lines.pop(0) if len(lines) > 1 else lines[0] if lines else 0
+        lines = self._names.get(name, [0])
+        return lines.pop(0) if len(lines) > 1 else lines[0]
 
     def _read(self) -> None:
         if self._at:
@@ -265,5 +266,8 @@ class Lines:
             key = re.match(r"\s*[\"']?([^\"'=:]*)[\"']?\s*[=:]", line[:500])
             if key:
                 self._keys.setdefault(key[1].strip(), []).append(number)
+            named = re.match(r"name\s*=\s*[\"']([^\"']*)", line[:500])
+            if named:
+                self._names.setdefault(named[1], []).append(number)
             for word in {line.strip(), *line.split(), *(a or b for a, b in _QUOTED.findall(line))}:
                 self._at.setdefault(word, []).append(number)

@@ -28,7 +28,7 @@ def read_uv(reading: Reading, path: str, text: str, paths: Collection[str]) -> N
         raise Malformed("is of a version that is not known here")
     lines = Lines(text)
     for item in _entries(data, "package"):
-        place = Place(path, lines.next(str(item.get("name"))), paths)
+        place = Place(path, lines.next_named(str(item.get("name"))), paths)
         source = item.get("source", {})
         if not isinstance(source, dict):
             raise Malformed("has a package without a source")
@@ -58,7 +58,7 @@ def read_poetry(reading: Reading, path: str, text: str, paths: Collection[str]) 
     lines = Lines(text)
     old = data["metadata"].get("files")
     for item in _entries(data, "package"):
-        place = Place(path, lines.next(str(item.get("name"))), paths)
+        place = Place(path, lines.next_named(str(item.get("name"))), paths)
         source = item.get("source", {}) if isinstance(item.get("source"), dict) else {}
         files = _list_of(item, "files")
         if not files and isinstance(old, dict):  # before version 2 of the format
@@ -88,7 +88,7 @@ def read_pylock(reading: Reading, path: str, text: str, paths: Collection[str]) 
         raise Malformed("is of a version that is not known here")
     lines = Lines(text)
     for item in _entries(data, "packages"):
-        place = Place(path, lines.next(str(item.get("name"))), paths)
+        place = Place(path, lines.next_named(str(item.get("name"))), paths)
         vcs, directory, archive = (item.get(key) for key in ("vcs", "directory", "archive"))
         if isinstance(directory, dict):
             _own(reading, place, item, directory.get("path"))
@@ -122,7 +122,7 @@ def read_pipfile(reading: Reading, path: str, text: str, paths: Collection[str])
             if not isinstance(entry, dict):
                 raise Malformed("has a package without a description")
             item = {**entry, "name": name, "version": str(entry.get("version", "")).lstrip("=")}
-            place = Place(path, lines.next(str(item.get("name"))), paths)
+            place = Place(path, lines.of_key(name), paths)
             hashed = bool(_list_of(entry, "hashes"))
             if "git" in entry:
                 _vcs(reading, place, item, f"{entry['git']}@{entry.get('ref')}")

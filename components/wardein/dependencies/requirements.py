@@ -137,7 +137,7 @@ def _stripped(number: int, parts: list[str]) -> Iterator[tuple[int, str]]:
 
 
 def _without_comment(line: str) -> str:
-    """A comment begins with the line, or after a space. (A regular expression takes a day for a million spaces.)"""
+    """A comment begins with the line, or after a space; a regular expression would take a day for a million spaces."""
     at = line.find("#")
     while at > 0 and not line[at - 1].isspace():
         at = line.find("#", at + 1)

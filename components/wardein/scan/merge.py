@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,15 +51,12 @@ def merged(found: Iterable[Found], fail_severity: Severity) -> list[Finding]:
     Findings of the same rule whose lines overlap are one, of the worst severity, with wardein's own message if it has
     one; the other tools' rules are kept in its taxonomy.
     """
-    groups: dict[tuple[str, str, str], list[list[Found]]] = {}
-    for item in sorted(found, key=lambda f: (f.line, f.last, bool(f.tool), f.tool, f.severity.rank, f.message)):
-        places = groups.setdefault((item.rule, item.path, item.part), [])
-        same = next((group for group in places if _is_same(group, item)), None)
-        if same is None:
-            places.append([item])
-        else:
-            same.append(item)
-    return _identified([_one(group, fail_severity) for places in groups.values() for group in places])
+    alike: dict[tuple[str, str, str], dict[str, list[Found]]] = {}
+    for item in sorted(set(found), key=lambda f: (f.line, f.last, f.tool, f.severity.rank, f.message, f.text)):
+        tools = alike.setdefault((item.rule, item.path, item.part), {})
+        tools.setdefault(item.tool.partition(":")[0], []).append(item)
+    groups = [group for tools in alike.values() for group in _grouped(tools)]
+    return _identified([_one(group, fail_severity) for group in groups])
 
 
 def without(findings: Sequence[Finding], baseline: Path | None, check: str) -> list[Finding]:
@@ -76,8 +73,7 @@ def without(findings: Sequence[Finding], baseline: Path | None, check: str) -> l
     if baseline is None:
         return list(findings)
     known = _known(baseline, check)
-    is_known = [f.fails and f.fingerprint in known for f in findings]
-    return [replace(f, fails=False, suppressed=BASELINE) if k else f for f, k in zip(findings, is_known, strict=True)]
+    return [replace(f, fails=False, suppressed=BASELINE) if f.fingerprint in known else f for f in findings]
 
 
 def counts(findings: Sequence[Finding], n: int, name: str = "findings") -> list[Metric]:
@@ -97,14 +93,28 @@ def digest_of_text(text: str) -> str:
     return hashlib.sha256(" ".join(text.split()).encode("utf-8", "backslashreplace")).hexdigest()[:16]
 
 
-def _is_same(group: Sequence[Found], item: Found) -> bool:
-    first, last = min(f.line for f in group), max(max(f.line, f.last) for f in group)
-    tools = {f.tool.partition(":")[0] for f in group}
-    # What one tool tells twice on overlapping lines are two bugs, unless it is the very same line and message.
-    if item.tool.partition(":")[0] in tools:
-        told = (item.tool, item.line, item.message, item.text)
-        return any((f.tool, f.line, f.message, f.text) == told for f in group)
-    return item.line <= last and max(item.line, item.last) >= first
+def _grouped(tools: Mapping[str, Sequence[Found]]) -> list[list[Found]]:
+    """What several tools say of the same rule in the same file, one group a bug; each tool's in the order of lines.
+
+    What one tool tells of two lines are two bugs, so a group takes one of each tool.
+    """
+    groups: list[list[Found]] = []
+    for tool in sorted(tools):
+        others = deque(sorted(groups, key=_extent))
+        for item in tools[tool]:
+            while others and _extent(others[0])[0] <= max(item.line, item.last):
+                group = others.popleft()
+                if _extent(group)[1] >= item.line:  # or it ends above this line, and above all that follow
+                    group.append(item)
+                    break
+            else:
+                groups.append([item])
+    return groups
+
+
+def _extent(group: Sequence[Found]) -> tuple[int, int]:
+    """The first and the last line of a group."""
+    return min(f.line for f in group), max(max(f.line, f.last) for f in group)
 
 
 def _one(group: Sequence[Found], fail_severity: Severity) -> Finding:
@@ -131,14 +141,12 @@ def _identified(findings: Sequence[Finding]) -> list[Finding]:
     """Give each finding an identity: its text's digest, and which of several with that text in the file it is."""
     seen: Counter[tuple[str, str, str]] = Counter()
     done = []
-    for finding in sorted(findings, key=lambda f: (f.location, f.rule, f.part, f.line, f.message)):
-        if finding.line or finding.identity:
-            digest = digest_of_text(finding.identity)
-            key = (finding.rule, finding.location, digest)
-            seen[key] += 1
-            finding = replace(finding, identity=f"{digest}:{seen[key]}")
-        done.append(finding)
-    return sorted(done, key=lambda f: (f.severity.rank, f.rule, f.location, f.part, f.line, f.message))
+    for finding in sorted(findings, key=lambda f: (f.location, f.rule, f.part, f.line, f.purl, f.message)):
+        digest = digest_of_text(finding.identity or finding.purl)
+        key = (finding.rule, finding.location, digest)
+        seen[key] += 1
+        done.append(replace(finding, identity=f"{digest}:{seen[key]}"))
+    return sorted(done, key=lambda f: (f.severity.rank, f.rule, f.location, f.part, f.line, f.purl, f.message))
 
 
 def _known(baseline: Path, check: str) -> frozenset[str]:
