@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import distribution, version
@@ -66,6 +67,11 @@ class World:
         return self.folder / "source"
 
     @property
+    def foreign(self) -> Path:
+        """What another tool found in the source: nothing."""
+        return self.folder / "foreign.sarif"
+
+    @property
     def trust(self) -> Path:
         return self.folder / "house" / "trust.json"
 
@@ -106,6 +112,7 @@ def make(folder: Path) -> World:
         raise SystemExit("the trust root could not be made")
     _write_data(world)
     write(world.source, CLEAN)
+    world.foreign.write_text(json.dumps(_sarif(sorted(CLEAN))), encoding="utf-8")
     packages = [tar(_metadata(name)) for name in SERVED]
     write_docker_archive(world.image, packages)
     found = [
@@ -114,6 +121,18 @@ def make(folder: Path) -> World:
     ]
     write_database(folder / "advisories", found, datetime.now(UTC))
     return world
+
+
+def _sarif(files: list[str]) -> dict[str, object]:
+    """The report of a scanner that looked at these files just now."""
+    run = {
+        "tool": {"driver": {"name": "demo", "version": "1"}},
+        "automationDetails": {"id": "demo"},
+        "invocations": [{"executionSuccessful": True, "endTimeUtc": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}],
+        "artifacts": [{"location": {"uri": file}, "roles": ["analysisTarget"]} for file in files],
+        "results": [],
+    }
+    return {"version": "2.1.0", "runs": [run]}
 
 
 def _write_data(world: World) -> None:

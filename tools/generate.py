@@ -9,6 +9,7 @@
 | components/yaml/*.yaml | the Kubeflow components |
 | pipelines/*.yaml | pipelines/*.py |
 | docs/steps.md, the table in README.md | every step |
+| docs/rules.md | the rules of wardein's own (wardein.scan.catalogue) |
 | docs/controls.md | components/wardein/policy/frameworks.yaml and the pack baseline |
 """
 
@@ -89,6 +90,7 @@ def sources(steps: list[Step]) -> Iterator[tuple[Path, Callable[[], str]]]:
         yield source.with_suffix(".yaml"), lambda source=source: pipeline_yaml(source)
     yield ROOT / "docs" / "steps.md", lambda: steps_page(steps)
     yield ROOT / "docs" / "controls.md", controls_page
+    yield ROOT / "docs" / "rules.md", rules_page
     yield ROOT / "README.md", lambda: readme(steps)
 
 
@@ -294,6 +296,33 @@ def steps_page(steps: list[Step]) -> str:
             text.append(f"| `{p.name}` | {kind} | {default} | {p.doc.replace('|', '&#124;')} |")
         text += ["", f"Returns: {step.returns}", ""]
     return "\n".join(text)
+
+
+def rules_page() -> str:
+    """Every rule of wardein's own, with its severity and the reason for it."""
+    from wardein.scan.catalogue import known_rules
+
+    rooms: dict[str, list[str]] = {}
+    for rule in sorted(known_rules().values(), key=lambda rule: rule.id):
+        why = f"{rule.why} **Instead:** {rule.mend}" if rule.mend else rule.why
+        cells = [
+            f"`{rule.id}`",
+            str(rule.severity),
+            rule.title,
+            why,
+            ", ".join(filter(None, [rule.cwe, *rule.taxonomy])),
+        ]
+        row = "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
+        rooms.setdefault(rule.id.partition("/")[0], []).append(row)
+    lines = [f"# Rules\n\n{MADE}\n\nWhat scanners find beside these is told under their own names, as `bandit/B608`."]
+    for room, rows in rooms.items():
+        lines += [
+            f"\n## {room}\n",
+            "| rule | severity | what | why, and what instead | also known as |",
+            "|---|---|---|---|---|",
+        ]
+        lines += rows
+    return "\n".join(lines) + "\n"
 
 
 def controls_page() -> str:

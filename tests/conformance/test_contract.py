@@ -20,6 +20,7 @@ STEPS = [spec.load(name) for name in spec.STEPS]
 ARTIFACT_NAMES = {
     "model", "data", "train", "reference", "source", "image", "artifact", "evidence",
     "suite", "signature", "trust", "policy", "claims", "database", "signer", "vsa", "auditor",
+    "advisories", "baseline", "findings", "model_evidence", "subject",
 }  # fmt: skip
 SECRET = re.compile(r"password|passphrase|secret_|token|private|credential|api_?key")
 every_step = pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)

@@ -13,9 +13,15 @@ __all__ = [
     "EvaluatePerformanceOperator",
     "EvaluateRobustnessOperator",
     "EvaluateFairnessOperator",
+    "ScanDependenciesOperator",
+    "ScanCodeOperator",
+    "ScanSecretsOperator",
+    "ScanConfigOperator",
     "ScanImageOperator",
+    "ImportFindingsOperator",
     "VerifyArtifactOperator",
     "SignArtifactOperator",
+    "SummarizeOperator",
     "ApproveOperator",
     "GateOperator",
     "PromoteOperator",
@@ -462,6 +468,329 @@ class EvaluateFairnessOperator(StepOperator):
         )
 
 
+class ScanDependenciesOperator(StepOperator):
+    """Look up every declared dependency in known vulnerabilities, and look at how it is declared.
+
+    Read are requirements and constraints files (with what they include), pyproject.toml, setup.cfg, setup.py as
+    far as it holds literals, Pipfile, uv.lock, poetry.lock, pdm.lock, pylock.toml, Pipfile.lock, conda's
+    environment.yml, CycloneDX and SPDX documents, and the settings of pip and uv. Nothing is resolved,
+    installed or run. Every requirement is looked up at the one version that it is pinned to, whatever its
+    marker; one that is not pinned counts as examined if a lock file, a compiled requirements file or a
+    constraints file beside it holds a version that it allows, and that version was looked up. Everything else
+    is named as not examined and ends in ERROR: requirements that nothing holds fast, dependencies from a URL,
+    conda packages, declarations of other languages, files that cannot be read, names that no source of
+    advisories knows the ecosystem of. What scripts, images and notebooks install by themselves is not looked
+    for.
+
+    At least one source of advisories is needed, and all that are given are asked. A vulnerability counts once
+    whatever it is called (CVE, GHSA, PYSEC), with the worst of its severities; one that nobody has rated counts
+    as high and always fails. Versions are looked up without a local label: 2.1.0+cu118 as 2.1.0.
+
+    References: OpenSSF Open Source Vulnerability format 1.7. PEP 440, 508, 751. FIRST CVSS 3.1. OWASP CycloneDX
+    1.6. NIST SP 800-218 (SSDF) PW.4. OWASP Machine Learning Security Top 10, ML06 (AI supply chain attacks).
+
+    Args:
+        source: The folder that holds the declarations, or one of them.
+        evidence: Where to write the evidence: an absolute path that the command can write and the worker can
+            read.
+        database: The folder of a trivy vulnerability database (with db/trivy.db and db/metadata.json); needs
+            trivy. It is the only source for packages of other languages, which a bill of materials can list.
+        advisories: A folder of advisories in the OSV format, one JSON file each and nothing else; needs no
+            program. Its age is that of the advisory that was changed last.
+        osv_url: An OSV server to ask (the https address of its /v1/query); the names and versions of packages
+            are sent to it; needs pip-audit, which tells no severities. It must know an old flaw of jinja2
+            2.4.1, or it is not believed. How old its advisories are is not known, so that a policy that limits
+            it wants another source.
+        fail_severity: The least severe finding that makes the check fail.
+        database_max_age_days: How many days old the database or the advisories may be.
+        accept_unexamined: What may go unexamined, and is then listed as findings: build (what is needed to
+            build the project, which lock files do not hold), conda (conda packages), foreign (declarations and
+            packages of other languages), url (dependencies from a URL or repository that name no version).
+        baseline: Earlier evidence of this check: what it found already stays listed and does not fail.
+        write_sbom: Where to write the packages, at the versions that were looked up, as a CycloneDX 1.6
+            document.
+        policy: A policy folder whose thresholds are applied as well.
+        html: Where to write the report page; empty for none.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run; the default is Airflow's own run identifier.
+        command: What runs the step: another virtual environment's wardein, or docker run … wardein.
+        fail_on: 'verdict' fails the task on FAIL; 'error' leaves FAIL to a gate. ERROR always fails, and is
+            retried.
+    """
+
+    step = "scan_dependencies"
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        evidence: str,
+        database: str = "",
+        advisories: str = "",
+        osv_url: str = "",
+        fail_severity: str = "high",
+        database_max_age_days: float | str = 3.0,
+        accept_unexamined: list[str] | str = [],
+        baseline: str = "",
+        write_sbom: str = "",
+        policy: str = "",
+        html: str = "",
+        key: str = "",
+        run_id: str = "{{ run_id }}",
+        command: Sequence[str] = ("wardein",),
+        fail_on: FailOn = "verdict",
+        **kwargs: Any,
+    ) -> None:
+        parameters = {
+            "source": source,
+            "database": database,
+            "advisories": advisories,
+            "osv_url": osv_url,
+            "fail_severity": fail_severity,
+            "database_max_age_days": database_max_age_days,
+            "accept_unexamined": accept_unexamined,
+            "baseline": baseline,
+            "write_sbom": write_sbom,
+            "policy": policy,
+        }
+        super().__init__(
+            parameters=parameters,
+            evidence=evidence,
+            html=html,
+            key=key,
+            run_id=run_id,
+            command=command,
+            fail_on=fail_on,
+            **kwargs,
+        )
+
+
+class ScanCodeOperator(StepOperator):
+    """Look for code that runs, loads or trusts what it should not, in scripts and notebooks.
+
+    Three scanners look at every Python file and notebook: bandit, ruff's security rules, and wardein's own
+    rules for machine-learning code, which know joblib, allow_pickle, weights_only, safe_mode,
+    trust_remote_code, revisions of hubs, and commands in notebooks. Names are followed through imports, aliases
+    and getattr. One bug that several scanners find is one finding. Severities are those of docs/rules.md: some
+    of bandit's are others in ML code. No file is passed over because of its name or folder, and nothing in the
+    source switches a rule off: no nosec or noqa comment, no configuration file. Files are Python by their
+    suffix (.py, .pyw, .pyi, .ipy, .ipynb) or by their first line. What cannot be parsed, names an encoding that
+    hides code, ends the process that reads it, or was not read to its end by every scanner was not examined,
+    and ends in ERROR. Python 2 cannot be parsed. Bytecode and machine code are findings, as nobody looked at
+    what is in them.
+
+    References: MITRE CWE-502, Deserialization of Untrusted Data. OWASP Machine Learning Security Top 10,
+    ML06:2023 AI Supply Chain Attacks.
+
+    Args:
+        source: The folder that holds the code, or one file.
+        evidence: Where to write the evidence: an absolute path that the command can write and the worker can
+            read.
+        scanners: Which scanners look, some of wardein, bandit and ruff. One that is missing or too old is an
+            ERROR.
+        fail_severity: The least severe finding that makes the check fail.
+        baseline: Earlier evidence of this check: what it found already stays listed and does not fail.
+        policy: A policy folder whose thresholds are applied as well.
+        html: Where to write the report page; empty for none.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run; the default is Airflow's own run identifier.
+        command: What runs the step: another virtual environment's wardein, or docker run … wardein.
+        fail_on: 'verdict' fails the task on FAIL; 'error' leaves FAIL to a gate. ERROR always fails, and is
+            retried.
+    """
+
+    step = "scan_code"
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        evidence: str,
+        scanners: list[str] | str = ["wardein", "bandit", "ruff"],
+        fail_severity: str = "high",
+        baseline: str = "",
+        policy: str = "",
+        html: str = "",
+        key: str = "",
+        run_id: str = "{{ run_id }}",
+        command: Sequence[str] = ("wardein",),
+        fail_on: FailOn = "verdict",
+        **kwargs: Any,
+    ) -> None:
+        parameters = {
+            "source": source,
+            "scanners": scanners,
+            "fail_severity": fail_severity,
+            "baseline": baseline,
+            "policy": policy,
+        }
+        super().__init__(
+            parameters=parameters,
+            evidence=evidence,
+            html=html,
+            key=key,
+            run_id=run_id,
+            command=command,
+            fail_on=fail_on,
+            **kwargs,
+        )
+
+
+class ScanSecretsOperator(StepOperator):
+    """Look for passwords, keys and tokens in every file, also where pipelines leak them, and in a repository's history.
+
+    Every regular file is searched, whatever it is called and whatever marker or ignore file stands in it. JSON,
+    YAML, notebooks with their outputs, compiled pipelines, the parameters and tags of MLflow runs, manifests of
+    Kubernetes secrets and evidence are read for what they say, without escapes and base64; archives are
+    unpacked, up to four deep and within bounds. In binary files, what can be read in them is searched for
+    secrets that have a form of their own. Of a git repository every object is searched, so that what was
+    deleted is found; its settings and hooks do not count. What cannot be read (an encrypted or broken archive
+    or notebook, a broken repository, one that borrows its objects) is not examined, and ends in ERROR.
+    Placeholders and the examples of vendors' documentation are no findings. Not searched: compressed streams
+    inside of formats that are no archives (pictures, PDF, Parquet, HDF5).
+
+    No value leaves the check: a finding tells the kind, the length and the kinds of characters. Its fingerprint
+    holds 16 bits of a slow hash of the value, so that a baseline does not hide another secret in the same
+    place.
+
+    References: CWE-798 (hard-coded credentials), CWE-312 (cleartext storage), CWE-532 (secrets in logs and
+    outputs).
+
+    Args:
+        source: The folder to search, or one file; with .git in it, its history is searched as well.
+        evidence: Where to write the evidence: an absolute path that the command can write and the worker can
+            read.
+        scanners: Which scanners look: wardein (its own rules) and gitleaks, whose program must be installed.
+            The wheel of gitleaks is somebody else's than gitleaks' authors', which is why it is not asked by
+            default.
+        fail_severity: The least severe finding that makes the check fail.
+        baseline: Earlier evidence of this check: what it found already stays listed and does not fail.
+        policy: A policy folder whose thresholds are applied as well.
+        html: Where to write the report page; empty for none.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run; the default is Airflow's own run identifier.
+        command: What runs the step: another virtual environment's wardein, or docker run … wardein.
+        fail_on: 'verdict' fails the task on FAIL; 'error' leaves FAIL to a gate. ERROR always fails, and is
+            retried.
+    """
+
+    step = "scan_secrets"
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        evidence: str,
+        scanners: list[str] | str = ["wardein"],
+        fail_severity: str = "high",
+        baseline: str = "",
+        policy: str = "",
+        html: str = "",
+        key: str = "",
+        run_id: str = "{{ run_id }}",
+        command: Sequence[str] = ("wardein",),
+        fail_on: FailOn = "verdict",
+        **kwargs: Any,
+    ) -> None:
+        parameters = {
+            "source": source,
+            "scanners": scanners,
+            "fail_severity": fail_severity,
+            "baseline": baseline,
+            "policy": policy,
+        }
+        super().__init__(
+            parameters=parameters,
+            evidence=evidence,
+            html=html,
+            key=key,
+            run_id=run_id,
+            command=command,
+            fail_on=fail_on,
+            **kwargs,
+        )
+
+
+class ScanConfigOperator(StepOperator):
+    """Look for unsafe settings in Dockerfiles, Kubernetes and cloud templates, workflows and compiled pipelines.
+
+    In scope, wherever it lies and whatever ignore files say: Dockerfiles; Kubernetes objects of every kind
+    (Kubeflow, KServe, Argo, Istio and other custom ones included), also in lists and streams; Helm charts;
+    kustomizations; Compose files; CloudFormation; Terraform; requests to SageMaker as JSON; GitHub workflows
+    and actions; compiled KFP pipelines. A file that looks like one of them and cannot be read, or that a
+    scanner passed over, is not examined and ends in ERROR. Other YAML and JSON is out of scope, and so are
+    Ansible, Azure templates, GitLab and Jenkins.
+
+    Scanners do not read the files but copies of what was read here, without comments and settings that would
+    tell them to look away; a file that holds such is told of. A Helm chart is rendered by trivy with the
+    chart's own values; a template that renders to nothing was not examined. Terraform is examined by trivy and
+    checkov, with rules of wardein's for SageMaker run by trivy, which see attributes and no nested blocks;
+    modules from elsewhere are not fetched, and what uses them is not examined. Checkov gets the Kubernetes
+    objects that hold pods, for which it has checks. What one namespace lacks (default-deny, a limit on what
+    training may send) is judged by all manifests of the folder together.
+
+    References: NSA and CISA, Kubernetes Hardening Guide 1.2, 2022. CIS Docker Benchmark 1.6. Kubernetes Pod
+    Security Standards. OpenSSF, Mitigating Attack Vectors in GitHub Workflows, 2022.
+
+    Args:
+        source: The folder that holds the configuration, or one file.
+        evidence: Where to write the evidence: an absolute path that the command can write and the worker can
+            read.
+        scanners: Which scanners look, all of which must: wardein (own rules), trivy, checkov, cfn-lint. A file
+            that none of them knows ends in ERROR: Helm needs trivy, Terraform trivy or checkov, and workflows,
+            pipelines, kustomizations and Compose files wardein.
+        fail_severity: The least severe finding that makes the check fail.
+        baseline: Earlier evidence of this check: what it found already stays listed and does not fail.
+        policy: A policy folder whose thresholds are applied as well.
+        html: Where to write the report page; empty for none.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run; the default is Airflow's own run identifier.
+        command: What runs the step: another virtual environment's wardein, or docker run … wardein.
+        fail_on: 'verdict' fails the task on FAIL; 'error' leaves FAIL to a gate. ERROR always fails, and is
+            retried.
+    """
+
+    step = "scan_config"
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        evidence: str,
+        scanners: list[str] | str = ["wardein", "trivy"],
+        fail_severity: str = "high",
+        baseline: str = "",
+        policy: str = "",
+        html: str = "",
+        key: str = "",
+        run_id: str = "{{ run_id }}",
+        command: Sequence[str] = ("wardein",),
+        fail_on: FailOn = "verdict",
+        **kwargs: Any,
+    ) -> None:
+        parameters = {
+            "source": source,
+            "scanners": scanners,
+            "fail_severity": fail_severity,
+            "baseline": baseline,
+            "policy": policy,
+        }
+        super().__init__(
+            parameters=parameters,
+            evidence=evidence,
+            html=html,
+            key=key,
+            run_id=run_id,
+            command=command,
+            fail_on=fail_on,
+            **kwargs,
+        )
+
+
 class ScanImageOperator(StepOperator):
     """Scan a container image for known vulnerabilities, secrets and an unsafe configuration.
 
@@ -469,12 +798,18 @@ class ScanImageOperator(StepOperator):
     with the configuration, and an archive with the digest that the evidence tells; trivy then reads the copy,
     without a network and deaf to ignore files and settings of the image and of the environment. A vulnerability
     that nobody has rated counts as high and always fails. Packages that could not be looked up are not
-    examined, and end in ERROR: an unknown distribution, a package database that was deleted, metadata that
-    cannot be read, a vulnerability database without advisories on the distribution or the ecosystem. So do
-    Python and Node packages that are installed and that trivy left out of its list. Whatever has no metadata of
-    its own is not looked for: lock files, code that was copied or bundled, Java archives without a description
-    inside. Files that trivy's secret rules pass over (binaries, archives, pictures, system libraries) are not
-    searched.
+    examined, and end in ERROR: an unknown distribution, or one that differs from layer to layer, a package
+    database that was deleted, a vulnerability database without advisories on the distribution or the ecosystem.
+
+    The records of Python's and Node's packages are read here as well, links followed. Those that trivy passes
+    over (by their spelling, behind links, as a second name of a file, claimed by a package of the distribution
+    that is another one, in wheels that lie ready) are looked up by the names that they tell; those that tell
+    none are not examined. Whatever has no metadata of its own is not looked for: lock files, code that was
+    copied or bundled, programs without build information, Java archives without a description inside.
+
+    Secrets are looked for in every layer, also in files that a later one deletes, in settings, labels and the
+    build history; values are never shown. Files that trivy's secret rules pass over (binaries, archives,
+    pictures, system libraries) are not searched.
 
     References: NIST SP 800-190, Application Container Security Guide, 2017. OCI Image Format Specification 1.1.
     CIS Docker Benchmark 1.6, section 4.
@@ -492,7 +827,12 @@ class ScanImageOperator(StepOperator):
         database_max_age_days: How many days old the vulnerability database may be.
         accept_unexamined: Packages that may go unexamined because nobody publishes advisories on them: conda,
             and third-party (distribution packages of another vendor's repository). They are listed as findings.
-        write_sbom: Where to write the image's packages as a CycloneDX document.
+        baseline: Earlier evidence of this check: what it found already stays listed and does not fail.
+        model: A model that the image serves, to be described in the document of write_sbom; it is not scanned.
+        model_evidence: Evidence of checks of that model (claims.jsonl), to fill in its model card; nothing is
+            decided by it, no signature is looked at, and what is about other models is left out.
+        write_sbom: Where to write the image's packages as a CycloneDX document, with vuln also those that trivy
+            passes over; with model, an ML-BOM.
         policy: A policy folder whose thresholds are applied as well.
         html: Where to write the report page; empty for none.
         key: The URI of the key that signs the evidence: a reference, never key material; empty for
@@ -515,6 +855,9 @@ class ScanImageOperator(StepOperator):
         fail_severity: str = "high",
         database_max_age_days: float | str = 3.0,
         accept_unexamined: list[str] | str = [],
+        baseline: str = "",
+        model: str = "",
+        model_evidence: str = "",
         write_sbom: str = "",
         policy: str = "",
         html: str = "",
@@ -531,7 +874,99 @@ class ScanImageOperator(StepOperator):
             "fail_severity": fail_severity,
             "database_max_age_days": database_max_age_days,
             "accept_unexamined": accept_unexamined,
+            "baseline": baseline,
+            "model": model,
+            "model_evidence": model_evidence,
             "write_sbom": write_sbom,
+            "policy": policy,
+        }
+        super().__init__(
+            parameters=parameters,
+            evidence=evidence,
+            html=html,
+            key=key,
+            run_id=run_id,
+            command=command,
+            fail_on=fail_on,
+            **kwargs,
+        )
+
+
+class ImportFindingsOperator(StepOperator):
+    """Take over what another tool found, bound to what it looked at.
+
+    The report must say itself that it is about the subject, by a digest or by the name that is given as the
+    target, that it is fresh, and what it examined. What it leaves unsaid ends in ERROR unless the caller
+    answers for it; that is then listed as a finding. So do the errors that the report tells of, what its tool
+    could not read, and an empty scope. What the tool or its users had put aside (suppressions, ignored or known
+    results, false positives) counts like everything else. What nobody has rated counts as high and always
+    fails. Values of secrets, snippets of code, requests and answers are not taken over. docs/import.md tells,
+    for each format, how it is bound, how severities are read, and how to run the tool so that it leaves nothing
+    out.
+
+    References: OASIS, Static Analysis Results Interchange Format (SARIF) 2.1.0, 2020. FIRST, CVSS 3.1, section
+    5 (the qualitative ratings).
+
+    Args:
+        subject: The digest of what the report is about, as sha256:HEX; `wardein show PATH` prints that of a
+            file or folder.
+        findings: The tool's report, at most 32 MiB.
+        kind: What it is; the gate compares the digest with what it is shown as that. A policy that takes such
+            evidence pins it.
+        evidence: Where to write the evidence: an absolute path that the command can write and the worker can
+            read.
+        target: What the report calls the thing that it is about, if it names no digest: an address, a project,
+            an image's name, or the folder that all files lie in. Given beside a digest, it must agree as well.
+        format: Which format the report has; auto to recognise it.
+        fail_severity: The least severe finding that makes the check fail.
+        max_age_hours: How many hours old the report may be, by its own time; a time without a zone is taken for
+            UTC.
+        accept_unknown: What the report may leave unsaid because the caller answers for it: target (that it is
+            about the subject), time (that it is fresh), coverage (that the tool looked at everything).
+        baseline: Earlier evidence of this check: what it found already stays listed and does not fail.
+        policy: A policy folder whose thresholds are applied as well.
+        html: Where to write the report page; empty for none.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run; the default is Airflow's own run identifier.
+        command: What runs the step: another virtual environment's wardein, or docker run … wardein.
+        fail_on: 'verdict' fails the task on FAIL; 'error' leaves FAIL to a gate. ERROR always fails, and is
+            retried.
+    """
+
+    step = "import_findings"
+
+    def __init__(
+        self,
+        *,
+        subject: str,
+        findings: str,
+        kind: str,
+        evidence: str,
+        target: str = "",
+        format: str = "auto",
+        fail_severity: str = "high",
+        max_age_hours: float | str = 24.0,
+        accept_unknown: list[str] | str = [],
+        baseline: str = "",
+        policy: str = "",
+        html: str = "",
+        key: str = "",
+        run_id: str = "{{ run_id }}",
+        command: Sequence[str] = ("wardein",),
+        fail_on: FailOn = "verdict",
+        **kwargs: Any,
+    ) -> None:
+        parameters = {
+            "subject": subject,
+            "findings": findings,
+            "kind": kind,
+            "target": target,
+            "format": format,
+            "fail_severity": fail_severity,
+            "max_age_hours": max_age_hours,
+            "accept_unknown": accept_unknown,
+            "baseline": baseline,
             "policy": policy,
         }
         super().__init__(
@@ -664,6 +1099,62 @@ class SignArtifactOperator(StepOperator):
         )
 
 
+class SummarizeOperator(StepOperator):
+    """Put what several checks found in one source on one page, with one verdict.
+
+    For a repository that is scanned on its own, with no model to release yet. The verdict is the worst of the
+    checks'; a check that is missing, could not look at everything, or looked at another source is not examined,
+    and so an ERROR. Signatures are not verified: whoever has to rely on the answer gives the checks' evidence
+    to the gate.
+
+    References: in-toto Statement v1.
+
+    Args:
+        source: The source folder that the checks looked at.
+        claims: Evidence files of the checks; repeat the option.
+        evidence: Where to write the evidence: an absolute path that the command can write and the worker can
+            read.
+        checks: The checks that have to be there.
+        policy: A policy folder whose thresholds are applied as well.
+        html: Where to write the report page; empty for none.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run; the default is Airflow's own run identifier.
+        command: What runs the step: another virtual environment's wardein, or docker run … wardein.
+        fail_on: 'verdict' fails the task on FAIL; 'error' leaves FAIL to a gate. ERROR always fails, and is
+            retried.
+    """
+
+    step = "summarize"
+
+    def __init__(
+        self,
+        *,
+        source: str,
+        claims: list[str] | str,
+        evidence: str,
+        checks: list[str] | str = ["scan_dependencies", "scan_code", "scan_secrets", "scan_config"],
+        policy: str = "",
+        html: str = "",
+        key: str = "",
+        run_id: str = "{{ run_id }}",
+        command: Sequence[str] = ("wardein",),
+        fail_on: FailOn = "verdict",
+        **kwargs: Any,
+    ) -> None:
+        parameters = {"source": source, "claims": claims, "checks": checks, "policy": policy}
+        super().__init__(
+            parameters=parameters,
+            evidence=evidence,
+            html=html,
+            key=key,
+            run_id=run_id,
+            command=command,
+            fail_on=fail_on,
+            **kwargs,
+        )
+
+
 class ApproveOperator(StepOperator):
     """Look at a release as the gate will, and approve it by one's signature.
 
@@ -687,6 +1178,8 @@ class ApproveOperator(StepOperator):
         reference: The reference table that the checks must have used; as for the gate.
         suite: The suite that the data must have been validated with; as for the gate.
         database: The vulnerability database that the image must have been scanned with; as for the gate.
+        advisories: The advisories that the dependencies must have been matched with; as for the gate.
+        source: The source folder that must have been scanned; as for the gate.
         image: The image that will serve the model; as for the gate.
         tier: The risk tier to approve; a lower one than the policy's own takes at least one approval.
         nonce: The run whose evidence counts; empty for any run.
@@ -718,6 +1211,8 @@ class ApproveOperator(StepOperator):
         reference: str = "",
         suite: str = "",
         database: str = "",
+        advisories: str = "",
+        source: str = "",
         image: str = "",
         tier: str = "default",
         nonce: str = "",
@@ -740,6 +1235,8 @@ class ApproveOperator(StepOperator):
             "reference": reference,
             "suite": suite,
             "database": database,
+            "advisories": advisories,
+            "source": source,
             "image": image,
             "tier": tier,
             "nonce": nonce,
@@ -782,6 +1279,9 @@ class GateOperator(StepOperator):
         suite: The suite that the data must have been validated with; needed if it was one's own.
         database: The vulnerability database that the image must have been scanned with; needed if it was
             scanned.
+        advisories: The advisories that the dependencies must have been matched with; needed if they were.
+        source: The source folder that the code, its dependencies, secrets and configuration must have been
+            scanned in; needed if any of them was.
         image: The image that will serve the model; needed if the policy requires a check of it.
         tier: The risk tier to judge by. A higher one than the policy's own is always allowed, a lower one takes
             a signed approval that names it.
@@ -810,6 +1310,8 @@ class GateOperator(StepOperator):
         reference: str = "",
         suite: str = "",
         database: str = "",
+        advisories: str = "",
+        source: str = "",
         image: str = "",
         tier: str = "default",
         nonce: str = "",
@@ -830,6 +1332,8 @@ class GateOperator(StepOperator):
             "reference": reference,
             "suite": suite,
             "database": database,
+            "advisories": advisories,
+            "source": source,
             "image": image,
             "tier": tier,
             "nonce": nonce,
@@ -871,6 +1375,8 @@ class PromoteOperator(StepOperator):
         reference: The reference table that the checks must have used; as for the gate.
         suite: The suite that the data must have been validated with; as for the gate.
         database: The vulnerability database that the image must have been scanned with; as for the gate.
+        advisories: The advisories that the dependencies must have been matched with; as for the gate.
+        source: The source folder that must have been scanned; as for the gate.
         image: The image that will serve the model; as for the gate.
         tier: The risk tier that the gate judged by.
         nonce: Only evidence of the run with this identifier counts; empty for any run.
@@ -902,6 +1408,8 @@ class PromoteOperator(StepOperator):
         reference: str = "",
         suite: str = "",
         database: str = "",
+        advisories: str = "",
+        source: str = "",
         image: str = "",
         tier: str = "default",
         nonce: str = "",
@@ -924,6 +1432,8 @@ class PromoteOperator(StepOperator):
             "reference": reference,
             "suite": suite,
             "database": database,
+            "advisories": advisories,
+            "source": source,
             "image": image,
             "tier": tier,
             "nonce": nonce,

@@ -65,7 +65,8 @@ def assess(config: Path, outputs: dict[str, Path], *, run_id: str, fresh: bool, 
     assessment = Assess(manifest, _tell, run_id, fresh, outputs.get("html")).run()
     reports = assessment.reports
     if "sarif" in outputs:
-        files.write_whole(outputs["sarif"], sarif.log(reports, config.name, assessment.waived).encode())
+        log = sarif.log(reports, config.name, assessment.waived, _source(manifest))
+        files.write_whole(outputs["sarif"], log.encode())
     if "junit" in outputs:
         files.write_whole(outputs["junit"], junit.render(reports).encode())
     if "markdown" in outputs:
@@ -75,6 +76,14 @@ def assess(config: Path, outputs: dict[str, Path], *, run_id: str, fresh: bool, 
         if report.verdict is Verdict.ERROR:
             print(f"wardein: {report.check}: {report.reason}", file=sys.stderr)
     return {Verdict.ERROR: 2, Verdict.FAIL: 1}.get(assessment.verdict, 0)
+
+
+def _source(manifest: Manifest) -> str | None:
+    """Where the source folder lies, seen from the manifest's; None if it is none, or lies elsewhere."""
+    folder, source = manifest.file.parent, manifest.artifacts.get("source")
+    if source is None or not Path(source).is_relative_to(folder):
+        return None
+    return Path(source).relative_to(folder).as_posix().removeprefix(".")
 
 
 def _check_outputs(manifest: Manifest, outputs: dict[str, Path]) -> None:

@@ -14,9 +14,15 @@ __all__ = [
     "evaluate_performance",
     "evaluate_robustness",
     "evaluate_fairness",
+    "scan_dependencies",
+    "scan_code",
+    "scan_secrets",
+    "scan_config",
     "scan_image",
+    "import_findings",
     "verify_artifact",
     "sign_artifact",
+    "summarize",
     "approve",
     "gate",
     "promote",
@@ -350,6 +356,244 @@ def evaluate_fairness(
 
 
 @dsl.component(base_image=image("scan"), install_kfp_package=False)
+def scan_dependencies(
+    source: dsl.Input[dsl.Artifact],
+    write_sbom: dsl.Output[dsl.Artifact],
+    report: dsl.Output[dsl.Artifact],
+    summary: dsl.Output[dsl.HTML],
+    metrics: dsl.Output[dsl.Metrics],
+    database: dsl.Input[dsl.Artifact] = None,
+    advisories: dsl.Input[dsl.Artifact] = None,
+    osv_url: str = "",
+    fail_severity: str = "high",
+    database_max_age_days: float = 3.0,
+    accept_unexamined: List[str] = [],
+    baseline: dsl.Input[dsl.Artifact] = None,
+    policy: dsl.Input[dsl.Artifact] = None,
+    key: str = "",
+    run_id: str = "",
+) -> NamedTuple("Outputs", [("verdict", str), ("passed", bool)]):
+    """Look up every declared dependency in known vulnerabilities, and look at how it is declared.
+
+    Read are requirements and constraints files (with what they include), pyproject.toml, setup.cfg, setup.py as
+    far as it holds literals, Pipfile, uv.lock, poetry.lock, pdm.lock, pylock.toml, Pipfile.lock, conda's
+    environment.yml, CycloneDX and SPDX documents, and the settings of pip and uv. Nothing is resolved,
+    installed or run. Every requirement is looked up at the one version that it is pinned to, whatever its
+    marker; one that is not pinned counts as examined if a lock file, a compiled requirements file or a
+    constraints file beside it holds a version that it allows, and that version was looked up. Everything else
+    is named as not examined and ends in ERROR: requirements that nothing holds fast, dependencies from a URL,
+    conda packages, declarations of other languages, files that cannot be read, names that no source of
+    advisories knows the ecosystem of. What scripts, images and notebooks install by themselves is not looked
+    for.
+
+    At least one source of advisories is needed, and all that are given are asked. A vulnerability counts once
+    whatever it is called (CVE, GHSA, PYSEC), with the worst of its severities; one that nobody has rated counts
+    as high and always fails. Versions are looked up without a local label: 2.1.0+cu118 as 2.1.0.
+
+    References: OpenSSF Open Source Vulnerability format 1.7. PEP 440, 508, 751. FIRST CVSS 3.1. OWASP CycloneDX
+    1.6. NIST SP 800-218 (SSDF) PW.4. OWASP Machine Learning Security Top 10, ML06 (AI supply chain attacks).
+
+    Args:
+        source: The folder that holds the declarations, or one of them.
+        database: The folder of a trivy vulnerability database (with db/trivy.db and db/metadata.json); needs
+            trivy. It is the only source for packages of other languages, which a bill of materials can list.
+        advisories: A folder of advisories in the OSV format, one JSON file each and nothing else; needs no
+            program. Its age is that of the advisory that was changed last.
+        osv_url: An OSV server to ask (the https address of its /v1/query); the names and versions of packages
+            are sent to it; needs pip-audit, which tells no severities. It must know an old flaw of jinja2
+            2.4.1, or it is not believed. How old its advisories are is not known, so that a policy that limits
+            it wants another source.
+        fail_severity: The least severe finding that makes the check fail.
+        database_max_age_days: How many days old the database or the advisories may be.
+        accept_unexamined: What may go unexamined, and is then listed as findings: build (what is needed to
+            build the project, which lock files do not hold), conda (conda packages), foreign (declarations and
+            packages of other languages), url (dependencies from a URL or repository that name no version).
+        baseline: Earlier evidence of this check: what it found already stays listed and does not fail.
+        policy: A policy folder whose thresholds are applied as well.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run of the pipeline.
+
+    Returns:
+        report: The evidence: signed in-toto statements, one DSSE envelope a line.
+        summary: The report page.
+        metrics: The measured numbers.
+        verdict: PASS, FAIL, ERROR or NOT_APPLICABLE.
+        passed: Whether the verdict is PASS or NOT_APPLICABLE.
+        write_sbom: Where to write the packages, at the versions that were looked up, as a CycloneDX 1.6
+            document.
+    """
+    from wardein import kfp_task
+
+    return kfp_task.run("scan_dependencies", locals())
+
+
+@dsl.component(base_image=image("scan"), install_kfp_package=False)
+def scan_code(
+    source: dsl.Input[dsl.Artifact],
+    report: dsl.Output[dsl.Artifact],
+    summary: dsl.Output[dsl.HTML],
+    metrics: dsl.Output[dsl.Metrics],
+    scanners: List[str] = ["wardein", "bandit", "ruff"],
+    fail_severity: str = "high",
+    baseline: dsl.Input[dsl.Artifact] = None,
+    policy: dsl.Input[dsl.Artifact] = None,
+    key: str = "",
+    run_id: str = "",
+) -> NamedTuple("Outputs", [("verdict", str), ("passed", bool)]):
+    """Look for code that runs, loads or trusts what it should not, in scripts and notebooks.
+
+    Three scanners look at every Python file and notebook: bandit, ruff's security rules, and wardein's own
+    rules for machine-learning code, which know joblib, allow_pickle, weights_only, safe_mode,
+    trust_remote_code, revisions of hubs, and commands in notebooks. Names are followed through imports, aliases
+    and getattr. One bug that several scanners find is one finding. Severities are those of docs/rules.md: some
+    of bandit's are others in ML code. No file is passed over because of its name or folder, and nothing in the
+    source switches a rule off: no nosec or noqa comment, no configuration file. Files are Python by their
+    suffix (.py, .pyw, .pyi, .ipy, .ipynb) or by their first line. What cannot be parsed, names an encoding that
+    hides code, ends the process that reads it, or was not read to its end by every scanner was not examined,
+    and ends in ERROR. Python 2 cannot be parsed. Bytecode and machine code are findings, as nobody looked at
+    what is in them.
+
+    References: MITRE CWE-502, Deserialization of Untrusted Data. OWASP Machine Learning Security Top 10,
+    ML06:2023 AI Supply Chain Attacks.
+
+    Args:
+        source: The folder that holds the code, or one file.
+        scanners: Which scanners look, some of wardein, bandit and ruff. One that is missing or too old is an
+            ERROR.
+        fail_severity: The least severe finding that makes the check fail.
+        baseline: Earlier evidence of this check: what it found already stays listed and does not fail.
+        policy: A policy folder whose thresholds are applied as well.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run of the pipeline.
+
+    Returns:
+        report: The evidence: signed in-toto statements, one DSSE envelope a line.
+        summary: The report page.
+        metrics: The measured numbers.
+        verdict: PASS, FAIL, ERROR or NOT_APPLICABLE.
+        passed: Whether the verdict is PASS or NOT_APPLICABLE.
+    """
+    from wardein import kfp_task
+
+    return kfp_task.run("scan_code", locals())
+
+
+@dsl.component(base_image=image("scan"), install_kfp_package=False)
+def scan_secrets(
+    source: dsl.Input[dsl.Artifact],
+    report: dsl.Output[dsl.Artifact],
+    summary: dsl.Output[dsl.HTML],
+    metrics: dsl.Output[dsl.Metrics],
+    scanners: List[str] = ["wardein"],
+    fail_severity: str = "high",
+    baseline: dsl.Input[dsl.Artifact] = None,
+    policy: dsl.Input[dsl.Artifact] = None,
+    key: str = "",
+    run_id: str = "",
+) -> NamedTuple("Outputs", [("verdict", str), ("passed", bool)]):
+    """Look for passwords, keys and tokens in every file, also where pipelines leak them, and in a repository's history.
+
+    Every regular file is searched, whatever it is called and whatever marker or ignore file stands in it. JSON,
+    YAML, notebooks with their outputs, compiled pipelines, the parameters and tags of MLflow runs, manifests of
+    Kubernetes secrets and evidence are read for what they say, without escapes and base64; archives are
+    unpacked, up to four deep and within bounds. In binary files, what can be read in them is searched for
+    secrets that have a form of their own. Of a git repository every object is searched, so that what was
+    deleted is found; its settings and hooks do not count. What cannot be read (an encrypted or broken archive
+    or notebook, a broken repository, one that borrows its objects) is not examined, and ends in ERROR.
+    Placeholders and the examples of vendors' documentation are no findings. Not searched: compressed streams
+    inside of formats that are no archives (pictures, PDF, Parquet, HDF5).
+
+    No value leaves the check: a finding tells the kind, the length and the kinds of characters. Its fingerprint
+    holds 16 bits of a slow hash of the value, so that a baseline does not hide another secret in the same
+    place.
+
+    References: CWE-798 (hard-coded credentials), CWE-312 (cleartext storage), CWE-532 (secrets in logs and
+    outputs).
+
+    Args:
+        source: The folder to search, or one file; with .git in it, its history is searched as well.
+        scanners: Which scanners look: wardein (its own rules) and gitleaks, whose program must be installed.
+            The wheel of gitleaks is somebody else's than gitleaks' authors', which is why it is not asked by
+            default.
+        fail_severity: The least severe finding that makes the check fail.
+        baseline: Earlier evidence of this check: what it found already stays listed and does not fail.
+        policy: A policy folder whose thresholds are applied as well.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run of the pipeline.
+
+    Returns:
+        report: The evidence: signed in-toto statements, one DSSE envelope a line.
+        summary: The report page.
+        metrics: The measured numbers.
+        verdict: PASS, FAIL, ERROR or NOT_APPLICABLE.
+        passed: Whether the verdict is PASS or NOT_APPLICABLE.
+    """
+    from wardein import kfp_task
+
+    return kfp_task.run("scan_secrets", locals())
+
+
+@dsl.component(base_image=image("scan"), install_kfp_package=False)
+def scan_config(
+    source: dsl.Input[dsl.Artifact],
+    report: dsl.Output[dsl.Artifact],
+    summary: dsl.Output[dsl.HTML],
+    metrics: dsl.Output[dsl.Metrics],
+    scanners: List[str] = ["wardein", "trivy"],
+    fail_severity: str = "high",
+    baseline: dsl.Input[dsl.Artifact] = None,
+    policy: dsl.Input[dsl.Artifact] = None,
+    key: str = "",
+    run_id: str = "",
+) -> NamedTuple("Outputs", [("verdict", str), ("passed", bool)]):
+    """Look for unsafe settings in Dockerfiles, Kubernetes and cloud templates, workflows and compiled pipelines.
+
+    In scope, wherever it lies and whatever ignore files say: Dockerfiles; Kubernetes objects of every kind
+    (Kubeflow, KServe, Argo, Istio and other custom ones included), also in lists and streams; Helm charts;
+    kustomizations; Compose files; CloudFormation; Terraform; requests to SageMaker as JSON; GitHub workflows
+    and actions; compiled KFP pipelines. A file that looks like one of them and cannot be read, or that a
+    scanner passed over, is not examined and ends in ERROR. Other YAML and JSON is out of scope, and so are
+    Ansible, Azure templates, GitLab and Jenkins.
+
+    Scanners do not read the files but copies of what was read here, without comments and settings that would
+    tell them to look away; a file that holds such is told of. A Helm chart is rendered by trivy with the
+    chart's own values; a template that renders to nothing was not examined. Terraform is examined by trivy and
+    checkov, with rules of wardein's for SageMaker run by trivy, which see attributes and no nested blocks;
+    modules from elsewhere are not fetched, and what uses them is not examined. Checkov gets the Kubernetes
+    objects that hold pods, for which it has checks. What one namespace lacks (default-deny, a limit on what
+    training may send) is judged by all manifests of the folder together.
+
+    References: NSA and CISA, Kubernetes Hardening Guide 1.2, 2022. CIS Docker Benchmark 1.6. Kubernetes Pod
+    Security Standards. OpenSSF, Mitigating Attack Vectors in GitHub Workflows, 2022.
+
+    Args:
+        source: The folder that holds the configuration, or one file.
+        scanners: Which scanners look, all of which must: wardein (own rules), trivy, checkov, cfn-lint. A file
+            that none of them knows ends in ERROR: Helm needs trivy, Terraform trivy or checkov, and workflows,
+            pipelines, kustomizations and Compose files wardein.
+        fail_severity: The least severe finding that makes the check fail.
+        baseline: Earlier evidence of this check: what it found already stays listed and does not fail.
+        policy: A policy folder whose thresholds are applied as well.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run of the pipeline.
+
+    Returns:
+        report: The evidence: signed in-toto statements, one DSSE envelope a line.
+        summary: The report page.
+        metrics: The measured numbers.
+        verdict: PASS, FAIL, ERROR or NOT_APPLICABLE.
+        passed: Whether the verdict is PASS or NOT_APPLICABLE.
+    """
+    from wardein import kfp_task
+
+    return kfp_task.run("scan_config", locals())
+
+
+@dsl.component(base_image=image("scan"), install_kfp_package=False)
 def scan_image(
     image: str,
     write_sbom: dsl.Output[dsl.Artifact],
@@ -361,6 +605,9 @@ def scan_image(
     fail_severity: str = "high",
     database_max_age_days: float = 3.0,
     accept_unexamined: List[str] = [],
+    baseline: dsl.Input[dsl.Artifact] = None,
+    model: dsl.Input[dsl.Model] = None,
+    model_evidence: dsl.Input[dsl.Artifact] = None,
     policy: dsl.Input[dsl.Artifact] = None,
     key: str = "",
     run_id: str = "",
@@ -371,12 +618,18 @@ def scan_image(
     with the configuration, and an archive with the digest that the evidence tells; trivy then reads the copy,
     without a network and deaf to ignore files and settings of the image and of the environment. A vulnerability
     that nobody has rated counts as high and always fails. Packages that could not be looked up are not
-    examined, and end in ERROR: an unknown distribution, a package database that was deleted, metadata that
-    cannot be read, a vulnerability database without advisories on the distribution or the ecosystem. So do
-    Python and Node packages that are installed and that trivy left out of its list. Whatever has no metadata of
-    its own is not looked for: lock files, code that was copied or bundled, Java archives without a description
-    inside. Files that trivy's secret rules pass over (binaries, archives, pictures, system libraries) are not
-    searched.
+    examined, and end in ERROR: an unknown distribution, or one that differs from layer to layer, a package
+    database that was deleted, a vulnerability database without advisories on the distribution or the ecosystem.
+
+    The records of Python's and Node's packages are read here as well, links followed. Those that trivy passes
+    over (by their spelling, behind links, as a second name of a file, claimed by a package of the distribution
+    that is another one, in wheels that lie ready) are looked up by the names that they tell; those that tell
+    none are not examined. Whatever has no metadata of its own is not looked for: lock files, code that was
+    copied or bundled, programs without build information, Java archives without a description inside.
+
+    Secrets are looked for in every layer, also in files that a later one deletes, in settings, labels and the
+    build history; values are never shown. Files that trivy's secret rules pass over (binaries, archives,
+    pictures, system libraries) are not searched.
 
     References: NIST SP 800-190, Application Container Security Guide, 2017. OCI Image Format Specification 1.1.
     CIS Docker Benchmark 1.6, section 4.
@@ -392,6 +645,10 @@ def scan_image(
         database_max_age_days: How many days old the vulnerability database may be.
         accept_unexamined: Packages that may go unexamined because nobody publishes advisories on them: conda,
             and third-party (distribution packages of another vendor's repository). They are listed as findings.
+        baseline: Earlier evidence of this check: what it found already stays listed and does not fail.
+        model: A model that the image serves, to be described in the document of write_sbom; it is not scanned.
+        model_evidence: Evidence of checks of that model (claims.jsonl), to fill in its model card; nothing is
+            decided by it, no signature is looked at, and what is about other models is left out.
         policy: A policy folder whose thresholds are applied as well.
         key: The URI of the key that signs the evidence: a reference, never key material; empty for
             $WARDEIN_KEY.
@@ -403,11 +660,76 @@ def scan_image(
         metrics: The measured numbers.
         verdict: PASS, FAIL, ERROR or NOT_APPLICABLE.
         passed: Whether the verdict is PASS or NOT_APPLICABLE.
-        write_sbom: Where to write the image's packages as a CycloneDX document.
+        write_sbom: Where to write the image's packages as a CycloneDX document, with vuln also those that trivy
+            passes over; with model, an ML-BOM.
     """
     from wardein import kfp_task
 
     return kfp_task.run("scan_image", locals())
+
+
+@dsl.component(base_image=image("scan"), install_kfp_package=False)
+def import_findings(
+    subject: str,
+    findings: dsl.Input[dsl.Artifact],
+    kind: str,
+    report: dsl.Output[dsl.Artifact],
+    summary: dsl.Output[dsl.HTML],
+    metrics: dsl.Output[dsl.Metrics],
+    target: str = "",
+    format: str = "auto",
+    fail_severity: str = "high",
+    max_age_hours: float = 24.0,
+    accept_unknown: List[str] = [],
+    baseline: dsl.Input[dsl.Artifact] = None,
+    policy: dsl.Input[dsl.Artifact] = None,
+    key: str = "",
+    run_id: str = "",
+) -> NamedTuple("Outputs", [("verdict", str), ("passed", bool)]):
+    """Take over what another tool found, bound to what it looked at.
+
+    The report must say itself that it is about the subject, by a digest or by the name that is given as the
+    target, that it is fresh, and what it examined. What it leaves unsaid ends in ERROR unless the caller
+    answers for it; that is then listed as a finding. So do the errors that the report tells of, what its tool
+    could not read, and an empty scope. What the tool or its users had put aside (suppressions, ignored or known
+    results, false positives) counts like everything else. What nobody has rated counts as high and always
+    fails. Values of secrets, snippets of code, requests and answers are not taken over. docs/import.md tells,
+    for each format, how it is bound, how severities are read, and how to run the tool so that it leaves nothing
+    out.
+
+    References: OASIS, Static Analysis Results Interchange Format (SARIF) 2.1.0, 2020. FIRST, CVSS 3.1, section
+    5 (the qualitative ratings).
+
+    Args:
+        subject: The digest of what the report is about, as sha256:HEX; `wardein show PATH` prints that of a
+            file or folder.
+        findings: The tool's report, at most 32 MiB.
+        kind: What it is; the gate compares the digest with what it is shown as that. A policy that takes such
+            evidence pins it.
+        target: What the report calls the thing that it is about, if it names no digest: an address, a project,
+            an image's name, or the folder that all files lie in. Given beside a digest, it must agree as well.
+        format: Which format the report has; auto to recognise it.
+        fail_severity: The least severe finding that makes the check fail.
+        max_age_hours: How many hours old the report may be, by its own time; a time without a zone is taken for
+            UTC.
+        accept_unknown: What the report may leave unsaid because the caller answers for it: target (that it is
+            about the subject), time (that it is fresh), coverage (that the tool looked at everything).
+        baseline: Earlier evidence of this check: what it found already stays listed and does not fail.
+        policy: A policy folder whose thresholds are applied as well.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run of the pipeline.
+
+    Returns:
+        report: The evidence: signed in-toto statements, one DSSE envelope a line.
+        summary: The report page.
+        metrics: The measured numbers.
+        verdict: PASS, FAIL, ERROR or NOT_APPLICABLE.
+        passed: Whether the verdict is PASS or NOT_APPLICABLE.
+    """
+    from wardein import kfp_task
+
+    return kfp_task.run("import_findings", locals())
 
 
 @dsl.component(base_image=image("sign"), install_kfp_package=False)
@@ -501,6 +823,68 @@ def sign_artifact(
 
 
 @dsl.component(base_image=image("sign"), install_kfp_package=False)
+def summarize(
+    source: dsl.Input[dsl.Artifact],
+    report: dsl.Output[dsl.Artifact],
+    summary: dsl.Output[dsl.HTML],
+    metrics: dsl.Output[dsl.Metrics],
+    validate_data: dsl.Input[dsl.Artifact] = None,
+    evaluate_performance: dsl.Input[dsl.Artifact] = None,
+    evaluate_robustness: dsl.Input[dsl.Artifact] = None,
+    evaluate_fairness: dsl.Input[dsl.Artifact] = None,
+    scan_dependencies: dsl.Input[dsl.Artifact] = None,
+    scan_code: dsl.Input[dsl.Artifact] = None,
+    scan_secrets: dsl.Input[dsl.Artifact] = None,
+    scan_config: dsl.Input[dsl.Artifact] = None,
+    scan_image: dsl.Input[dsl.Artifact] = None,
+    import_findings: dsl.Input[dsl.Artifact] = None,
+    verify_artifact: dsl.Input[dsl.Artifact] = None,
+    checks: List[str] = ["scan_dependencies", "scan_code", "scan_secrets", "scan_config"],
+    policy: dsl.Input[dsl.Artifact] = None,
+    key: str = "",
+    run_id: str = "",
+) -> NamedTuple("Outputs", [("verdict", str), ("passed", bool)]):
+    """Put what several checks found in one source on one page, with one verdict.
+
+    For a repository that is scanned on its own, with no model to release yet. The verdict is the worst of the
+    checks'; a check that is missing, could not look at everything, or looked at another source is not examined,
+    and so an ERROR. Signatures are not verified: whoever has to rely on the answer gives the checks' evidence
+    to the gate.
+
+    References: in-toto Statement v1.
+
+    Args:
+        source: The source folder that the checks looked at.
+        checks: The checks that have to be there.
+        validate_data: The report of validate_data.
+        evaluate_performance: The report of evaluate_performance.
+        evaluate_robustness: The report of evaluate_robustness.
+        evaluate_fairness: The report of evaluate_fairness.
+        scan_dependencies: The report of scan_dependencies.
+        scan_code: The report of scan_code.
+        scan_secrets: The report of scan_secrets.
+        scan_config: The report of scan_config.
+        scan_image: The report of scan_image.
+        import_findings: The report of import_findings.
+        verify_artifact: The report of verify_artifact.
+        policy: A policy folder whose thresholds are applied as well.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run of the pipeline.
+
+    Returns:
+        report: The evidence: signed in-toto statements, one DSSE envelope a line.
+        summary: The report page.
+        metrics: The measured numbers.
+        verdict: PASS, FAIL, ERROR or NOT_APPLICABLE.
+        passed: Whether the verdict is PASS or NOT_APPLICABLE.
+    """
+    from wardein import kfp_task
+
+    return kfp_task.run("summarize", locals())
+
+
+@dsl.component(base_image=image("sign"), install_kfp_package=False)
 def approve(
     model: dsl.Input[dsl.Model],
     trust: dsl.Input[dsl.Artifact],
@@ -513,13 +897,20 @@ def approve(
     evaluate_performance: dsl.Input[dsl.Artifact] = None,
     evaluate_robustness: dsl.Input[dsl.Artifact] = None,
     evaluate_fairness: dsl.Input[dsl.Artifact] = None,
+    scan_dependencies: dsl.Input[dsl.Artifact] = None,
+    scan_code: dsl.Input[dsl.Artifact] = None,
+    scan_secrets: dsl.Input[dsl.Artifact] = None,
+    scan_config: dsl.Input[dsl.Artifact] = None,
     scan_image: dsl.Input[dsl.Artifact] = None,
+    import_findings: dsl.Input[dsl.Artifact] = None,
     verify_artifact: dsl.Input[dsl.Artifact] = None,
     waivers: dsl.Input[dsl.Artifact] = None,
     data: dsl.Input[dsl.Dataset] = None,
     reference: dsl.Input[dsl.Dataset] = None,
     suite: dsl.Input[dsl.Artifact] = None,
     database: dsl.Input[dsl.Artifact] = None,
+    advisories: dsl.Input[dsl.Artifact] = None,
+    source: dsl.Input[dsl.Artifact] = None,
     image: str = "",
     tier: str = "default",
     nonce: str = "",
@@ -547,6 +938,8 @@ def approve(
         reference: The reference table that the checks must have used; as for the gate.
         suite: The suite that the data must have been validated with; as for the gate.
         database: The vulnerability database that the image must have been scanned with; as for the gate.
+        advisories: The advisories that the dependencies must have been matched with; as for the gate.
+        source: The source folder that must have been scanned; as for the gate.
         image: The image that will serve the model; as for the gate.
         tier: The risk tier to approve; a lower one than the policy's own takes at least one approval.
         nonce: The run whose evidence counts; empty for any run.
@@ -558,7 +951,12 @@ def approve(
         evaluate_performance: The report of evaluate_performance.
         evaluate_robustness: The report of evaluate_robustness.
         evaluate_fairness: The report of evaluate_fairness.
+        scan_dependencies: The report of scan_dependencies.
+        scan_code: The report of scan_code.
+        scan_secrets: The report of scan_secrets.
+        scan_config: The report of scan_config.
         scan_image: The report of scan_image.
+        import_findings: The report of import_findings.
         verify_artifact: The report of verify_artifact.
         waivers: Signed waivers, one a line.
         key: The URI of the key that signs the evidence: a reference, never key material; empty for
@@ -589,7 +987,12 @@ def gate(
     evaluate_performance: dsl.Input[dsl.Artifact] = None,
     evaluate_robustness: dsl.Input[dsl.Artifact] = None,
     evaluate_fairness: dsl.Input[dsl.Artifact] = None,
+    scan_dependencies: dsl.Input[dsl.Artifact] = None,
+    scan_code: dsl.Input[dsl.Artifact] = None,
+    scan_secrets: dsl.Input[dsl.Artifact] = None,
+    scan_config: dsl.Input[dsl.Artifact] = None,
     scan_image: dsl.Input[dsl.Artifact] = None,
+    import_findings: dsl.Input[dsl.Artifact] = None,
     verify_artifact: dsl.Input[dsl.Artifact] = None,
     waivers: dsl.Input[dsl.Artifact] = None,
     approvals: dsl.Input[dsl.Artifact] = None,
@@ -597,6 +1000,8 @@ def gate(
     reference: dsl.Input[dsl.Dataset] = None,
     suite: dsl.Input[dsl.Artifact] = None,
     database: dsl.Input[dsl.Artifact] = None,
+    advisories: dsl.Input[dsl.Artifact] = None,
+    source: dsl.Input[dsl.Artifact] = None,
     image: str = "",
     tier: str = "default",
     nonce: str = "",
@@ -623,6 +1028,9 @@ def gate(
         suite: The suite that the data must have been validated with; needed if it was one's own.
         database: The vulnerability database that the image must have been scanned with; needed if it was
             scanned.
+        advisories: The advisories that the dependencies must have been matched with; needed if they were.
+        source: The source folder that the code, its dependencies, secrets and configuration must have been
+            scanned in; needed if any of them was.
         image: The image that will serve the model; needed if the policy requires a check of it.
         tier: The risk tier to judge by. A higher one than the policy's own is always allowed, a lower one takes
             a signed approval that names it.
@@ -632,7 +1040,12 @@ def gate(
         evaluate_performance: The report of evaluate_performance.
         evaluate_robustness: The report of evaluate_robustness.
         evaluate_fairness: The report of evaluate_fairness.
+        scan_dependencies: The report of scan_dependencies.
+        scan_code: The report of scan_code.
+        scan_secrets: The report of scan_secrets.
+        scan_config: The report of scan_config.
         scan_image: The report of scan_image.
+        import_findings: The report of import_findings.
         verify_artifact: The report of verify_artifact.
         waivers: Signed waivers, one a line.
         approvals: The approvers' evidence, one statement a line.
@@ -665,7 +1078,12 @@ def promote(
     evaluate_performance: dsl.Input[dsl.Artifact] = None,
     evaluate_robustness: dsl.Input[dsl.Artifact] = None,
     evaluate_fairness: dsl.Input[dsl.Artifact] = None,
+    scan_dependencies: dsl.Input[dsl.Artifact] = None,
+    scan_code: dsl.Input[dsl.Artifact] = None,
+    scan_secrets: dsl.Input[dsl.Artifact] = None,
+    scan_config: dsl.Input[dsl.Artifact] = None,
     scan_image: dsl.Input[dsl.Artifact] = None,
+    import_findings: dsl.Input[dsl.Artifact] = None,
     verify_artifact: dsl.Input[dsl.Artifact] = None,
     waivers: dsl.Input[dsl.Artifact] = None,
     approvals: dsl.Input[dsl.Artifact] = None,
@@ -674,6 +1092,8 @@ def promote(
     reference: dsl.Input[dsl.Dataset] = None,
     suite: dsl.Input[dsl.Artifact] = None,
     database: dsl.Input[dsl.Artifact] = None,
+    advisories: dsl.Input[dsl.Artifact] = None,
+    source: dsl.Input[dsl.Artifact] = None,
     image: str = "",
     tier: str = "default",
     nonce: str = "",
@@ -702,6 +1122,8 @@ def promote(
         reference: The reference table that the checks must have used; as for the gate.
         suite: The suite that the data must have been validated with; as for the gate.
         database: The vulnerability database that the image must have been scanned with; as for the gate.
+        advisories: The advisories that the dependencies must have been matched with; as for the gate.
+        source: The source folder that must have been scanned; as for the gate.
         image: The image that will serve the model; as for the gate.
         tier: The risk tier that the gate judged by.
         nonce: Only evidence of the run with this identifier counts; empty for any run.
@@ -713,7 +1135,12 @@ def promote(
         evaluate_performance: The report of evaluate_performance.
         evaluate_robustness: The report of evaluate_robustness.
         evaluate_fairness: The report of evaluate_fairness.
+        scan_dependencies: The report of scan_dependencies.
+        scan_code: The report of scan_code.
+        scan_secrets: The report of scan_secrets.
+        scan_config: The report of scan_config.
         scan_image: The report of scan_image.
+        import_findings: The report of import_findings.
         verify_artifact: The report of verify_artifact.
         waivers: Signed waivers, one a line.
         approvals: The approvers' evidence, one statement a line.

@@ -18,7 +18,7 @@ from wardein.spec import load
 
 # What a signature says was verified against the trust root, which is compared; evidence that a document is filled in
 # from decides nothing; a report of somebody else's is what was examined, and cannot be shown to be another.
-_DECIDES_NOTHING = ("signature", "evidence", "findings")
+_DECIDES_NOTHING = ("signature", "model_evidence", "findings")
 # What a run could excuse itself with: there is no other way to show it than to list it in the policy.
 _ONLY_PINNED = ("baseline",)
 
