@@ -35,7 +35,7 @@ CHECKS = {
     "import_findings": "scan",
     "verify_artifact": "sign",
 }
-RELEASE = {"sign_artifact": "sign", "summarize": "sign", "approve": "sign", "gate": "sign", "promote": "sign"}
+RELEASE = {"sign_artifact": "sign", "summarize": "scan", "approve": "sign", "gate": "sign", "promote": "sign"}
 # Steps that fail no Kubeflow task, which would lose its page: what follows them reads ``passed``.
 KEEP_THEIR_PAGE = (*CHECKS, "summarize")
 # What else a step takes as claims, beside the evidence of checks.

@@ -283,6 +283,13 @@ def test_constraints_hold_versions(scan: Scan) -> None:
     assert scan(files).code == 1
 
 
+def test_constraints_that_are_required_as_well_are_requirements(scan: Scan) -> None:
+    ran = scan({"requirements.txt": f"-c pins.txt\n-r pins.txt\n{PIN}", "pins.txt": "numpy\n"})
+    assert (ran.code, len(skipped(ran))) == (2, 1)
+    # Nor is a file that is only called so, and that nothing uses as constraints.
+    assert "numpy" in skipped(scan({"requirements.txt": PIN, "constraints.txt": "numpy\n"}))[0]
+
+
 def test_setuptools_draws_files_in(scan: Scan) -> None:
     dynamic = '[project]\ndynamic = ["dependencies"]\n[tool.setuptools.dynamic]\ndependencies = {file = ["deps"]}\n'
     assert rules(scan({"pyproject.toml": dynamic, "deps": PIN})) == ["CVE-2022-22817"]
@@ -461,9 +468,9 @@ def test_poetry_constraints(text: str, inside: list[str], outside: list[str]) ->
 # Whatever is in a file, reading it ends well
 
 _WORDS = st.sampled_from(
-    ["numpy", "==", "1.0", " ", "\n", "\\\n", "#", "--hash=", "-r", "-e", "--index-url", "@", "git+", "https://"]
-    + ["[", "%", "]", ";", "'", '"', "${A}", ".", "/", "..", ",", "\t", "\r", "\x0b", "\u2028", "(", "-c x", "requirements.txt"]
-)  # fmt: skip
+    ["numpy", "==", "1.0", " ", "\n", "\\\n", "#", "--hash=", "-r", "-e", "--index-url", "@", "git+", "https://", "%"]
+    + ["[", "]", ";", "'", '"', "${A}", ".", "/", "..", ",", "\t", "\r", "\x0b", "\u2028", "(", "-c x"]
+)
 _ANYTHING = st.one_of(st.text(max_size=80), st.lists(_WORDS, max_size=25).map("".join))
 
 
@@ -476,6 +483,12 @@ def test_any_requirements_file_is_read(text: str) -> None:
     reading = Reading()
     requirements.read_requirement(reading, text, Place("x"))
     assert len(reading.requirements) + len(reading.unread) <= 1
+
+
+def test_long_lines_take_no_longer_than_they_are() -> None:
+    evil = [" " * 1_000_000 + "x", "x" + " " * 1_000_000 + "y", "-" * 1_000_000, "\\\n" * 100_000, "a[" * 9000]
+    for line in evil:  # seconds in all; hours where something looks back from every character
+        requirements.read_sheet("requirements.txt", line, ())
 
 
 _STARTS = ["", "version = 1\n[[package]]\n", "[project]\ndependencies = [", "setup(install_requires="]

@@ -111,6 +111,13 @@ def test_local_label_does_not_hide_a_version(scan: Scan) -> None:
     assert ran.report["findings"][0]["purl"] == "pkg:pypi/pillow@9.0.0%2Bcu118"
 
 
+def test_local_label_is_not_later_than_the_last_that_is_affected(scan: Scan) -> None:
+    events = [{"introduced": "0"}, {"last_affected": "2.1.0"}]
+    ranges = [{"type": "ECOSYSTEM", "events": events}]
+    known = [PILLOW | {"affected": [{"package": {"ecosystem": "PyPI", "name": "torch"}, "ranges": ranges}]}]
+    assert rules(scan({"requirements.txt": f"torch==2.1.0+cu118 {HASH}\n"}, known=known)) == ["CVE-2022-22817"]
+
+
 def test_marker_does_not_hide_a_version(scan: Scan) -> None:
     ran = scan({"requirements.txt": f"pillow==9.0.0; python_version < '3' {HASH}\n"})
     assert rules(ran) == ["CVE-2022-22817"]

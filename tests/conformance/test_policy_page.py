@@ -23,11 +23,11 @@ TABLE = PAGE[PAGE.index("| check | metric | slices |") :].split("\n\n")[0]
 
 def documented(check: str) -> set[str]:
     names: set[str] = set()
-    current = ""
+    current: list[str] = []
     for line in TABLE.splitlines()[2:]:
         first, metrics, _ = (cell.strip() for cell in line.strip("|").split("|")[:3])
-        current = first.strip("`") or current
-        if current == check:
+        current = re.findall(r"`(\w+)`", first) or current
+        if check in current:
             names |= set(re.findall(r"`(\w+)`", metrics))
     return names
 

@@ -13,7 +13,13 @@ from wardein.code.calls import Broken, Use
 from wardein.code.names import Names
 from wardein.report import Severity
 
-_LEAVES = (ast.Constant, ast.expr_context, ast.operator, ast.alias, ast.Pass)
+# Nodes without children that say nothing; there are so many of them that they are left out early.
+_LEAVES = frozenset(
+    kind
+    for parent in (ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop)
+    for kind in parent.__subclasses__()
+) | {ast.Constant, ast.alias, ast.Pass}
+_BINDING = (ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.withitem, ast.ClassDef, ast.Import, ast.ImportFrom)
 
 
 @dataclass(frozen=True)
@@ -63,28 +69,23 @@ def _read(tree: ast.Module, names: Names) -> _Parts:
     todo: list[ast.AST] = [tree]
     while todo:
         node = todo.pop()
-        if isinstance(node, _LEAVES):
-            continue
         if isinstance(node, ast.Call):
             parts.calls.append(node)
             taken.add(id(node.func))
         elif isinstance(node, (ast.Name, ast.Attribute)):
             if id(node) not in taken and isinstance(node.ctx, ast.Load):
                 parts.values.append(node)
-            if isinstance(node, ast.Attribute):
-                taken.add(id(node.value))
-        else:
+            if isinstance(node, ast.Name):
+                continue
+            taken.add(id(node.value))
+        elif isinstance(node, _BINDING):
             _bind(node, names, parts, taken)
-        todo += _children(node)
+        for value in node.__dict__.values():
+            if isinstance(value, list):
+                todo += [item for item in value if isinstance(item, ast.AST) and type(item) not in _LEAVES]
+            elif isinstance(value, ast.AST) and type(value) not in _LEAVES:
+                todo.append(value)
     return parts
-
-
-def _children(node: ast.AST) -> Iterator[ast.AST]:
-    for value in node.__dict__.values():
-        if isinstance(value, ast.AST):
-            yield value
-        elif isinstance(value, list):
-            yield from (item for item in value if isinstance(item, ast.AST))
 
 
 def _bind(node: ast.AST, names: Names, parts: _Parts, taken: set[int]) -> None:

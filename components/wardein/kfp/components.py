@@ -822,7 +822,7 @@ def sign_artifact(
     return kfp_task.run("sign_artifact", locals())
 
 
-@dsl.component(base_image=image("sign"), install_kfp_package=False)
+@dsl.component(base_image=image("scan"), install_kfp_package=False)
 def summarize(
     source: dsl.Input[dsl.Artifact],
     report: dsl.Output[dsl.Artifact],

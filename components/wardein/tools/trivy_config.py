@@ -102,7 +102,7 @@ def run_on(program: trivy.Trivy, folder: Path, rules: Path) -> tuple[run.Ended, 
         output = Path(name, "report")
         line: list[str | Path] = [program.program.path, "config", *_OPTIONS, folder]
         line += ["--config-check", rules, "--cache-dir", Path(name, "cache"), "--output", output]
-        ended = run.run(line, time_limit=trivy.MAX_SECONDS + 60, what="trivy")
+        ended = run.run(line, time_limit=trivy.MAX_SECONDS + 60, environment=_NO_NETWORK, what="trivy")
         if ended.code not in (_CLEAN, _FOUND) or not output.is_file():
             raise WardeinError(f"failed with code {ended.code}", where="trivy", mend=trivy.INSTALL)
         return ended, output.read_bytes()
@@ -182,7 +182,7 @@ def _read_report(report: bytes, laid: Laid) -> tuple[list[Found], set[str], bool
             if config is None:
                 _check_was_given(str(result["Target"]), laid)
                 continue
-            if True or config.kind in ("dockerfile", "cloudformation"):
+            if any(item["ID"] == _READ for item in problems) or config.kind in ("dockerfile", "cloudformation"):
                 read.add(str(result["Target"]))
             told = (_found(item, config) for item in problems if item["ID"] != _READ)
             found += [item for item in told if item is not None]
