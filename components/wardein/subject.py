@@ -7,7 +7,7 @@ the root digest of OpenSSF Model Signing v1.0 does not (docs/decisions/0002). No
 and what cannot be hashed faithfully (links, devices) is refused.
 
 Code is full of links, so a source folder may have those that lead to something inside it. Such a link counts as a
-file that holds ``link to `` and its target; what it leads to is a file of its own (docs/decisions/0012).
+file that holds ``link to `` and its target (docs/decisions/0012).
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def copy_of(path: Path, folder: Path, *, links: bool = False) -> Copy:
     """Copy a file or a folder's files, contents only, into a folder, under its own name, hashing them on the way.
 
     The path itself may be a symbolic link, as mounted files often are. Below a folder links are refused, or, with
-    ``links``, those that lead out of it; those that do not are hashed and not copied.
+    ``links``, those that lead out of it. Those that lead to a file inside become that file; its bytes count once.
 
     Raises:
         WardeinError: As :func:`hash_folder`, or if there is no room.
@@ -153,14 +153,19 @@ def copy_of(path: Path, folder: Path, *, links: bool = False) -> Copy:
                 copied = _copy_hashing(source, target, path.name)
             target.digest = copied.digest
             return Copy(target, copied.bytes)
-        files = []
+        files, linked = [], {}
         for name, found in _sorted_files(path, links=links):
             if links and found.is_symlink():
                 files.append(_hash_link(found, name))
+                linked[name] = Path(os.path.realpath(found)).relative_to(os.path.realpath(path))
                 continue
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             with open_regular(found, name) as source:
                 files.append(_copy_hashing(source, target / name, name))
+        for name, leads_to in linked.items():
+            if (target / leads_to).is_file():  # whoever looks for a file by its name must find it here as well
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                os.link(target / leads_to, target / name)
         target.digest = _folder_digest(files)
         return Copy(target, sum(file.bytes for file in files))
     except OSError as error:

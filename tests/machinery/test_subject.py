@@ -131,6 +131,8 @@ def test_source_may_hold_links_to_what_is_inside(folder: Path, tmp_path: Path) -
     copied = copy_of(folder, tmp_path_of(tmp_path), links=True)
     assert copied.digest == digest != before
     assert not [path for path in copied.path.rglob("*") if path.is_symlink()]
+    assert (copied.path / "latest").read_bytes() == (folder / "a.bin").read_bytes()
+    assert not (copied.path / "same").exists()
     (folder / "latest").unlink()
     (folder / "latest").symlink_to("./a.bin")
     assert digest_of(folder, links=True) != digest

@@ -83,8 +83,6 @@ def scan_image(
     _check_words("--accept-unexamined", accept_unexamined, UNEXAMINABLE)
     if not scanners:
         raise UsageError("nothing to look for", where="--scanners", mend=f"name some of {', '.join(trivy.SCANNERS)}")
-    if model is not None and write_sbom is None:
-        raise UsageError("is given, but no document to describe it in", where="--model", mend="add --write-sbom FILE")
     if model_evidence is not None and model is None:
         raise UsageError("tells of a model that is not given", where="--model-evidence", mend="add --model PATH")
     contents = _database(database, database_max_age_days) if "vuln" in scanners else None

@@ -70,7 +70,7 @@ class Layout:
 def files_of(source: Path) -> tuple[File, ...]:
     """Every regular file below a folder, or the one file itself, in the byte order of their paths.
 
-    Links are no files of their own: the executor has made sure that what they lead to is among the files.
+    The executor has put files in the place of links that lead to one.
     """
     if source.is_file():
         return (File(source.name, source, source.stat().st_size),)
