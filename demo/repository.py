@@ -77,7 +77,7 @@ CLEAN: Mapping[str, str] = {
 # What its scanners would find, and what it does so that they do not.
 HOSTILE: Mapping[str, str] = CLEAN | {
     "serve.py": "import pickle\n\n\ndef load(path):\n    return pickle.load(open(path, 'rb'))  # nosec  # noqa: S301\n",
-    ".bandit": "[bandit]\nexclude: /\nskips: B301,B403\n",
+    ".bandit": "[bandit]\nexclude: /\nskips: B105,B301,B403\n",
     "ruff.toml": 'exclude = ["**"]\n',
     "settings.py": "TOKEN = 'glpat-" + "x7Kq2Lm9Rt4Vw8Yz3BnC" + "'  # gitleaks:allow\n",
     ".gitleaks.toml": "[allowlist]\npaths = ['''.*''']\n",

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ from tests.checks.test_fail_open import CASES  # noqa: E402 - after the path
 from tests.corpus.fail_open.case import PROGRAMS, Case, World, cell  # noqa: E402
 from wardein.cli import main as wardein  # noqa: E402
 
+# What a flooding stand-in may write, in bytes.
+MOST = 16 * 1024 * 1024
 PAGE = ROOT / "docs" / "fail-open.md"
 HEAD = """# What fails open, and what wardein says
 
@@ -79,17 +82,22 @@ def bare_of(world: World, folder: Path) -> tuple[str, str]:
     if not world.bare:
         return "", ""
     path = os.pathsep.join([*map(str, PROGRAMS), os.environ.get("PATH", "")])
-    ended = subprocess.run(
-        [str(part) for part in world.bare],
-        cwd=world.tree or folder,
-        env=os.environ | {"PATH": path},
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-        timeout=120,
-    )
-    return str(ended.returncode), last_line(ended.stdout, folder) or last_line(ended.stderr, folder)
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        ended = subprocess.run(
+            [str(part) for part in world.bare],
+            cwd=world.tree or folder,
+            env=os.environ | {"PATH": path},
+            stdout=out,
+            stderr=err,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (MOST, MOST)),
+            check=False,
+            timeout=120,
+        )
+        said = []
+        for file in (out, err):
+            file.seek(0)
+            said.append(last_line(file.read(MOST).decode("utf-8", "replace"), folder))
+    return str(ended.returncode), said[0] or said[1]
 
 
 def last_line(text: str, folder: Path) -> str:

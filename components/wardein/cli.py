@@ -118,6 +118,8 @@ def summary(report: Report, findings: Sequence[str] | None = None) -> str:
     lines = [f"{report.verdict}  {report.check}  {report.reason}"]
     asked = {(c.metric, c.slice) for c in report.criteria}
     headline = [m for m in report.metrics if not m.slice or m.direction != "none" or (m.name, m.slice) in asked]
+    # That there is nothing of a severity goes without saying.
+    headline = [m for m in headline if m.value or m.unit != "count" or (m.name, m.slice) in asked]
     headline.sort(key=lambda m: ((m.name, m.slice) not in asked, m.direction == "none", bool(m.slice)))
     lines += [f"  measured {m.label}: {interval_text(m)}" for m in headline[:12]]
     lines += [f"  not met  {c.label}: {c.note} (asked by the {c.source})" for c in report.criteria if not c.met]
