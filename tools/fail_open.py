@@ -83,16 +83,19 @@ def bare_of(world: World, folder: Path) -> tuple[str, str]:
         return "", ""
     path = os.pathsep.join([*map(str, PROGRAMS), os.environ.get("PATH", "")])
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        ended = subprocess.run(
-            [str(part) for part in world.bare],
-            cwd=world.tree or folder,
-            env=os.environ | {"PATH": path},
-            stdout=out,
-            stderr=err,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (MOST, MOST)),
-            check=False,
-            timeout=120,
-        )
+        try:
+            ended = subprocess.run(
+                [str(part) for part in world.bare],
+                cwd=world.tree or folder,
+                env=os.environ | {"PATH": path},
+                stdout=out,
+                stderr=err,
+                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (MOST, MOST)),
+                check=False,
+                timeout=60,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return "none", "does not end" if isinstance(error, subprocess.TimeoutExpired) else "cannot be started"
         said = []
         for file in (out, err):
             file.seek(0)

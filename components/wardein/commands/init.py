@@ -28,6 +28,7 @@ evidence: evidence
 # signature: model.sig          # wardein sign-artifact --artifact model.skops --signature model.sig --signer …
 {data}# image: serving-image.tar      # an OCI layout, a docker-archive, or NAME@sha256:…
 # database: trivy-db            # the folder with the vulnerability database
+# source: ../checkout           # the repository's clean checkout, for scan_code and its like
 """
 
 # Who holds the try-out keys: duties that must be apart are with different people from the start.
