@@ -52,7 +52,13 @@ def main() -> int:
         bare += code != ""
         opened += code == "0"
         print(f"{'ok   ' if ok else 'WRONG'} {case.id}: {report['verdict']}", flush=True)
-        cells = [case.what + (" †" if case.fake else ""), code, said, f"**{report['verdict']}**", report["reason"]]
+        cells = [
+            case.what + (" †" if case.fake else ""),
+            code,
+            said,
+            f"**{report['verdict']}**",
+            without_place(report["reason"], Path(folder)),
+        ]
         rows.setdefault(case.check, []).append("| " + " | ".join(cell(text) for text in cells) + " |")
     PAGE.write_text("\n".join(page(rows, right, bare, opened)) + "\n", encoding="utf-8")
     return 0 if right == len(CASES) else 1
@@ -103,10 +109,15 @@ def bare_of(world: World, folder: Path) -> tuple[str, str]:
     return str(ended.returncode), said[0] or said[1]
 
 
+def without_place(text: str, folder: Path) -> str:
+    """A text without the paths of this machine."""
+    return text.replace(str(folder), "…").replace(str(ROOT), "…")
+
+
 def last_line(text: str, folder: Path) -> str:
     """The last line that says something, without colours, times, and paths of this machine."""
-    plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text).replace(str(folder), "…").replace(str(ROOT), "…")
-    plain = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*", "…", plain)
+    plain = without_place(re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text), folder)
+    plain = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*|\b\d+:\d\d[AP]M\b|│ *", "", plain)
     lines = [line.strip() for line in plain.splitlines() if re.search(r"\w{3}", line)]
     return lines[-1] if lines else ""
 
