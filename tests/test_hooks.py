@@ -48,7 +48,7 @@ def test_entries_run(hook: dict[str, str], wardein: Callable[..., Ran], tmp_path
     ran = wardein(*command, clean, bad)
     assert (ran.code, ran.err) == (1, "")
     assert TOKEN[4:] not in ran.out
-    assert ran.out.startswith(f"{bad}:{4 if command[-1] == 'secrets' else 3}: ")
+    assert ran.out.startswith(f"{bad}:{4 if 'secrets' in command else 3}: ")
 
 
 def test_places_in_notebooks_and_escapes(wardein: Callable[..., Ran], tmp_path: Path) -> None:
@@ -117,3 +117,21 @@ def test_without_yaml_a_pipeline_is_not_examined(
 
 def test_it_is_a_command() -> None:
     assert "hook" in cli.COMMANDS
+
+
+@pytest.mark.parametrize("name", ["-h", "--help", "--fail-severity=critical", "--"])
+@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: str(hook["id"]))
+def test_a_file_that_is_called_like_an_option_is_none(
+    hook: dict[str, str], name: str, wardein: Callable[..., Ran], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(write(tmp_path, {name: "#!/usr/bin/env python3\n" + UNSAFE + LINE, "b.py": UNSAFE + LINE}))
+    ran = wardein(*hook["entry"].split()[1:], name, "b.py")
+    assert ran.code == 1
+    assert f"{name}:" in ran.out
+    assert "b.py:" in ran.out
+
+
+@pytest.mark.parametrize("kind", ["secrets", "code"])
+def test_what_is_no_file_is_not_passed_over(kind: str, wardein: Callable[..., Ran], tmp_path: Path) -> None:
+    assert wardein("hook", kind, "--", tmp_path).code == 2
+    assert wardein("hook", kind, "--", tmp_path / "gone.py").code == 2

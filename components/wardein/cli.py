@@ -134,7 +134,11 @@ def _worst(report: Report) -> list[str]:
     shown = [
         f for n, f in enumerate(found) if n < 10 or f.rule.startswith(("waiver/", "approval/", "gate/break-glass"))
     ]
-    lines = [f"  {f.severity:<8} {f.rule}  {f.place + '  ' if f.place else ''}{f.message}" for f in shown]
+    lines = [
+        f"  {f.severity:<8} {f.rule}  {f.place + '  ' if f.place else ''}"
+        f"{'(known: baseline) ' if f.suppressed else ''}{f.message}"
+        for f in shown
+    ]
     if len(report.findings) > len(shown):
         lines.append(f"  … and {len(report.findings) - len(shown)} more findings; --json lists all")
     return lines

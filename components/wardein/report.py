@@ -369,6 +369,7 @@ def verdict_of(coverage: Coverage, judged: Sequence[Criterion], findings: Sequen
     if failing:
         worst = min(failing, key=lambda f: f.severity.rank)
         more = f"{len(failing)} finding{'s' if len(failing) > 1 else ''}"
+        more += f" of {len(findings)}" if len(findings) > len(failing) else ""
         reason = f"{more}, the worst ({worst.severity}): {worst.message}"
         return Verdict.FAIL, f"{reason}; {_unmet_text(unmet)}" if unmet else reason
     if unmet:

@@ -16,12 +16,15 @@ import hashlib
 import os
 import re
 import stat
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
 from wardein.errors import WardeinError
+
+_JOINERS = "\u200c\u200d"
 
 
 @dataclass(frozen=True)
@@ -218,24 +221,33 @@ def _sorted_files(folder: Path, *, links: bool = False) -> list[tuple[str, Path]
 
 
 def _walk(folder: Path, root: Path, *, links: bool) -> Iterator[tuple[str, Path]]:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            path = Path(entry.path)
-            name = path.relative_to(root).as_posix()
-            try:
-                name.encode()
-            except UnicodeEncodeError:
-                raise WardeinError("a file name is not UTF-8", where=ascii(name), mend="rename the file") from None
-            if not name.isprintable() or "\\" in name:
-                # A line break in a name could pass for another line of the listing that is hashed.
-                raise WardeinError("a file name holds a control character or a backslash", where=ascii(name))
-            if entry.is_symlink() and not (links and _leads_inside(path, root)):
-                why = "leads to nothing inside the folder" if links else "is a symbolic link"
-                raise WardeinError(why, where=name, mend="replace it by the file it points to")
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(path, root, links=links)
-            else:
-                yield name, path
+    """Every file and link below a folder; folders are taken from a list, as they can be thousands deep."""
+    waiting = [folder]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                path = Path(entry.path)
+                name = path.relative_to(root).as_posix()
+                _check_name(name)
+                if entry.is_symlink() and not (links and _leads_inside(path, root)):
+                    why = "leads to nothing inside the folder" if links else "is a symbolic link"
+                    raise WardeinError(why, where=name, mend="replace it by the file it points to")
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(path)
+                else:
+                    yield name, path
+
+
+def _check_name(name: str) -> None:
+    """Names that could pass for other lines of the listing that is hashed, or show as others, are refused."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise WardeinError("a file name is not UTF-8", where=ascii(name), mend="rename the file") from None
+    # Spaces of other widths and joined emoji are in names that people and their machines make: screenshots, for one.
+    plain = "".join(" " if unicodedata.category(c) == "Zs" or c in _JOINERS else c for c in name)
+    if not plain.isprintable() or "\\" in name:
+        raise WardeinError("a file name holds a control character or a backslash", where=ascii(name))
 
 
 def _leads_inside(link: Path, root: Path) -> bool:

@@ -39,12 +39,9 @@ def found(**changes: object) -> Found:
 def test_two_tools_on_one_line_are_one_finding() -> None:
     other = found(tool="bandit:B301", severity=Severity.CRITICAL, message="blacklisted")
     (one,) = merged([other, LOAD], Severity.HIGH)
-    assert (one.message, one.severity, one.taxonomy, one.line) == (
-        "pickle runs code",
-        Severity.CRITICAL,
-        ("bandit:B301",),
-        3,
-    )
+    assert (one.message, one.severity, one.taxonomy) == ("pickle runs code", Severity.HIGH, ("bandit:B301",))
+    (one,) = merged([other, found(tool="ruff:S301", message="suspicious")], Severity.HIGH)
+    assert (one.severity, one.taxonomy) == (Severity.CRITICAL, ("bandit:B301", "ruff:S301"))
 
 
 def test_two_tools_name_different_lines_of_one_statement() -> None:
@@ -111,6 +108,12 @@ def test_baseline_leaves_only_news(tmp_path: Path) -> None:
     assert {f.location: (f.fails, f.suppressed) for f in now} == {"a.py": (False, BASELINE), "new.py": (True, "")}
     assert [m.value for m in counts(now, 2) if m.name == "known_findings"] == [1]
     assert conclude(coverage=Coverage("files", 1, 1), findings=now[:1]).verdict is Verdict.PASS
+
+
+def test_baseline_excuses_nothing_that_became_worse(tmp_path: Path) -> None:
+    baseline = evidence(tmp_path / "old.jsonl", report(merged([found(severity=Severity.LOW)], Severity.HIGH)))
+    (now,) = without(merged([LOAD], Severity.HIGH), baseline, "scan_code")
+    assert (now.fails, now.suppressed) == (True, "")
 
 
 @pytest.mark.parametrize(

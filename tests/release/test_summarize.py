@@ -81,7 +81,7 @@ def test_evidence_about_another_source_does_not_count(source: Path, wardein: Cal
     paths = [evidence(source, scan, digest="1" * 64 if scan == "scan_code" else "") for scan in SCANS]
     ended = ran(wardein, source, paths)
     assert ended.code == 2
-    assert "scan_code: its evidence is about something else" in ended.report["reason"]
+    assert "scan_code: its evidence is about another source (sha256:111111111111…)" in ended.report["reason"]
 
 
 def test_a_moved_link_is_another_source(source: Path, wardein: Callable[..., Ran]) -> None:
@@ -97,3 +97,23 @@ def test_what_cannot_be_read_is_an_error(content: bytes, source: Path, wardein: 
     ended = ran(wardein, source, paths)
     assert ended.code == 2
     assert "evidence" in ended.report["reason"]
+
+
+def test_other_checks_are_shown_and_do_not_count(source: Path, wardein: Callable[..., Ran], tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    paths = [evidence(source, "scan_code"), evidence(source, "scan_config", findings=[BAD])]
+    ended = ran(wardein, source, paths, "--checks", "scan_code", "--html", page)
+    assert ended.code == 0
+    assert ended.report["coverage"]["expected"] == 1
+    assert "a.py, line 3" in page.read_text()
+
+
+def test_a_check_that_is_none_is_misuse(source: Path, wardein: Callable[..., Ran]) -> None:
+    ended = ran(wardein, source, [evidence(source, "scan_code")], "--checks", "scan-code")
+    assert ended.code == 2
+    assert "there is no check 'scan-code'" in ended.err
+
+
+def test_what_is_wrong_is_counted_once(source: Path, wardein: Callable[..., Ran]) -> None:
+    paths = [evidence(source, scan, digest="1" * 64) for scan in SCANS]
+    assert "0 of 4 checks" in ran(wardein, source, paths).report["reason"]

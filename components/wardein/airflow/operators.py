@@ -1114,7 +1114,7 @@ class SummarizeOperator(StepOperator):
         claims: Evidence files of the checks; repeat the option.
         evidence: Where to write the evidence: an absolute path that the command can write and the worker can
             read.
-        checks: The checks that have to be there.
+        checks: The checks that have to be there, and count; what others say is only shown.
         policy: A policy folder whose thresholds are applied as well.
         html: Where to write the report page; empty for none.
         key: The URI of the key that signs the evidence: a reference, never key material; empty for

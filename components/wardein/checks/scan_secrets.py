@@ -103,14 +103,14 @@ class _Looked:
 def _look(source: Path, texts: Texts | None) -> _Looked:
     from wardein.scan.tree import files_of
     from wardein.secrecy import history
-    from wardein.secrecy.search import open_for_reading, search, skipped
+    from wardein.secrecy.search import masked, open_for_reading, search, skipped
 
     files = files_of(source)
     folders, gaps = history.repositories(files) if source.is_dir() else ([], [])
     keep = texts.keep if texts is not None else None
     secrets: dict[str, list[Secret]] = {}
     unread: set[str] = set()
-    objects = {file.path for file in files if history.is_object(file.path, folders)}
+    objects = {file.path for file in files if history.is_object(file.path, frozenset(folders))}
     for file in files:
         if file.path in objects:
             continue
@@ -118,7 +118,7 @@ def _look(source: Path, texts: Texts | None) -> _Looked:
             with open_for_reading(file.real) as stream:
                 searched = search(file.path, stream, keep)
         except OSError as error:
-            gaps.append(Skipped(file.path, f"cannot be read ({error.strerror})"))
+            gaps.append(Skipped(masked(file.path), f"cannot be read ({error.strerror})"))
             unread.add(file.path)
             continue
         secrets[file.path] = searched.secrets

@@ -22,13 +22,17 @@ def run(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
         0 if nothing fails, 1 if something does, 2 if one of the files cannot be examined.
     """
     parser.add_argument("kind", choices=("secrets", "code"), help="what to look for")
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="the files; pre-commit gives those changed")
+    text = "the files, after --, as a file can be called like an option; pre-commit gives those changed"
+    parser.add_argument("files", nargs="*", metavar="FILE", help=text)
     parser.add_argument(
         "--fail-severity", default="high", choices=_RATED, help="the least severe finding that fails (default: high)"
     )
-    options = parser.parse_intermixed_args(argv)  # options may come before or between the files
+    own, dashes, names = _parted(list(argv))
+    options = parser.parse_intermixed_args(own)
+    if dashes and options.files:
+        parser.error("give all files after --")
     limit = Severity(options.fail_severity)
-    found, unread = _found(_scanner(options.kind), options.files)
+    found, unread = _found(_scanner(options.kind), [Path(name) for name in [*options.files, *names]])
     for item in found:
         print(printable(f"{_place(item)}: {item.severity}: {item.rule}: {item.message}"))
     for error in unread:
@@ -36,6 +40,14 @@ def run(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
     if unread:
         return 2
     return 1 if any(item.severity.rank <= limit.rank for item in found) else 0
+
+
+def _parted(argv: list[str]) -> tuple[list[str], bool, list[str]]:
+    """The options, whether there is a ``--``, and the files after it, which are nothing but files."""
+    if "--" not in argv:
+        return argv, False, []
+    at = argv.index("--")
+    return argv[:at], True, argv[at + 1 :]
 
 
 def _scanner(kind: str) -> Callable[[Sequence[Path]], list[Found]]:
@@ -52,6 +64,9 @@ def _found(scan: Callable[[Sequence[Path]], list[Found]], files: Sequence[Path])
     """What is in the files, one at a time, so that one that cannot be read does not hide the others."""
     found, unread = [], []
     for file in files:
+        if not file.is_file() and not file.is_symlink():
+            unread.append(f"{file}: does not exist; check the path" if not file.exists() else f"{file}: is no file")
+            continue
         try:
             found += scan([file])
         except WardeinError as error:

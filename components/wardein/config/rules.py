@@ -496,6 +496,15 @@ _RATED = (
         "",
         ("trivy:DS-0026", "checkov:CKV_DOCKER_2"),
     ),
+    Rule(
+        "trivy/DS-0029",
+        Severity.INFO,
+        "apt-get installs recommended packages as well",
+        _W + "it makes an image larger; what it installs is looked up by scan-image",
+        "add --no-install-recommends",
+        "",
+        ("trivy:DS-0029",),
+    ),
 )
 
 RULES: tuple[Rule, ...] = (

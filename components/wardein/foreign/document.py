@@ -11,7 +11,7 @@ from typing import Any
 from wardein.errors import WardeinError
 from wardein.jsontext import strict_loads
 
-WHERE = "--report"
+WHERE = "--findings"
 _BOM = b"\xef\xbb\xbf"
 
 

@@ -855,7 +855,7 @@ def summarize(
 
     Args:
         source: The source folder that the checks looked at.
-        checks: The checks that have to be there.
+        checks: The checks that have to be there, and count; what others say is only shown.
         validate_data: The report of validate_data.
         evaluate_performance: The report of evaluate_performance.
         evaluate_robustness: The report of evaluate_robustness.

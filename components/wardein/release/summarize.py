@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from wardein.artifacts import Claims, Source
+from wardein.errors import UsageError, WardeinError
 from wardein.report import Coverage, Finding, Report, Severity, Skipped, Tool, Verdict, conclude
 
 
@@ -24,7 +25,7 @@ def summarize(
     Args:
         source: The source folder that the checks looked at.
         claims: Evidence files of the checks; repeat the option.
-        checks: The checks that have to be there.
+        checks: The checks that have to be there, and count; what others say is only shown.
 
     Returns:
         PASS if every check passed; FAIL with what each that did not says; the page shows the findings of all of them.
@@ -35,34 +36,43 @@ def summarize(
     References:
         in-toto Statement v1.
     """
+    from wardein.spec import CHECKS
     from wardein.subject import digest_of
 
+    for check in checks:
+        if check not in CHECKS:
+            raise UsageError(f"there is no check {check!r}", where="--checks", mend=f"choose from: {', '.join(CHECKS)}")
     digest = digest_of(source, links=True)
-    reports, skipped = [], []
-    for path in claims:
-        for item in _reports(path):
-            if isinstance(item, Skipped):
-                skipped.append(item)
-            elif [subject.digest for subject in item.subject] != [digest]:
-                skipped.append(Skipped(item.check, "its evidence is about something else than this source"))
-            else:
-                reports.append(item)
-    found = {report.check for report in reports}
-    skipped += [Skipped(check, "there is no evidence of it") for check in checks if check not in found]
-    skipped += [Skipped(report.check, report.reason) for report in reports if report.verdict is Verdict.ERROR]
-    looked = [report for report in reports if report.verdict is not Verdict.ERROR]
-    failed = [report for report in looked if not report.passed]
+    items = [item for path in claims for item in _reports(path)]
+    unread = list(dict.fromkeys(item for item in items if isinstance(item, Skipped)))
+    reports = [item for item in items if isinstance(item, Report)]
+    about = [report for report in reports if [subject.digest for subject in report.subject] == [digest]]
+    problems = {check: _problem(check, reports, about, digest) for check in checks}
+    skipped = unread + [Skipped(check, why) for check, why in problems.items() if why]
+    failed = [report for report in about if report.check in checks and report.verdict is Verdict.FAIL]
     return conclude(
-        coverage=Coverage("checks", len(looked) + len(skipped), len(looked), tuple(skipped)),
-        tools=_tools(reports),
+        coverage=Coverage(
+            "checks", len(checks) + len(unread), sum(not why for why in problems.values()), tuple(skipped)
+        ),
+        tools=_tools(about),
         findings=[Finding("summarize/not-passed", _worst(report), report.reason, report.check) for report in failed],
-        appendix=sorted(reports, key=lambda report: report.check),
+        appendix=sorted(about, key=lambda report: report.check),
     )
+
+
+def _problem(check: str, reports: Sequence[Report], about: Sequence[Report], digest: str) -> str:
+    """Why a check does not count as having looked at the source; empty if it does."""
+    if check not in {report.check for report in reports}:
+        return "there is no evidence of it"
+    if check not in {report.check for report in about}:
+        other = next(subject.digest for report in reports if report.check == check for subject in report.subject)
+        why = f"its evidence is about another source (sha256:{other[:12]}…) than this one (sha256:{digest[:12]}…)"
+        return f"{why}; scan it again, and change nothing below the folder in between, .git included"
+    return next((r.reason for r in about if r.check == check and r.verdict is Verdict.ERROR), "")
 
 
 def _reports(path: Path) -> Iterator[Report | Skipped]:
     from wardein import wire
-    from wardein.errors import WardeinError
     from wardein.evidence.envelope import read_claims
     from wardein.evidence.statement import read
     from wardein.report import CHECK_RESULT

@@ -48,8 +48,8 @@ class Found:
 def merged(found: Iterable[Found], fail_severity: Severity) -> list[Finding]:
     """One finding per bug, worst first.
 
-    Findings of the same rule whose lines overlap are one, of the worst severity, with wardein's own message if it has
-    one; the other tools' rules are kept in its taxonomy.
+    Findings of the same rule whose lines overlap are one, with wardein's own message and severity if it has one, else
+    with the worst; the other tools' rules are kept in its taxonomy.
     """
     alike: dict[tuple[str, str, str], dict[str, list[Found]]] = {}
     for item in sorted(set(found), key=lambda f: (f.line, f.last, f.tool, f.severity.rank, f.message, f.text)):
@@ -73,7 +73,9 @@ def without(findings: Sequence[Finding], baseline: Path | None, check: str) -> l
     if baseline is None:
         return list(findings)
     known = _known(baseline, check)
-    return [replace(f, fails=False, suppressed=BASELINE) if f.fingerprint in known else f for f in findings]
+    # What has become worse is news.
+    is_known = [known.get(f.fingerprint, len(Severity)) <= f.severity.rank for f in findings]
+    return [replace(f, fails=False, suppressed=BASELINE) if k else f for f, k in zip(findings, is_known, strict=True)]
 
 
 def counts(findings: Sequence[Finding], n: int, name: str = "findings") -> list[Metric]:
@@ -119,7 +121,8 @@ def _extent(group: Sequence[Found]) -> tuple[int, int]:
 
 def _one(group: Sequence[Found], fail_severity: Severity) -> Finding:
     lead = min(group, key=lambda f: (bool(f.tool), f.severity.rank, f.line))
-    severity = min((f.severity for f in group), key=lambda s: s.rank)
+    # Where a rule of wardein's own has looked, its severity counts, which knows the statement and machine learning.
+    severity = lead.severity if not lead.tool else min((f.severity for f in group), key=lambda s: s.rank)
     others = tuple(sorted({f.tool for f in group if f.tool}))
     return Finding(
         lead.rule,
@@ -149,7 +152,8 @@ def _identified(findings: Sequence[Finding]) -> list[Finding]:
     return sorted(done, key=lambda f: (f.severity.rank, f.rule, f.location, f.part, f.line, f.purl, f.message))
 
 
-def _known(baseline: Path, check: str) -> frozenset[str]:
+def _known(baseline: Path, check: str) -> Mapping[str, int]:
+    """How severe each finding was, by its fingerprint: its severity's rank."""
     from wardein import wire
     from wardein.evidence.envelope import read_claims
     from wardein.evidence.statement import read
@@ -168,4 +172,4 @@ def _known(baseline: Path, check: str) -> frozenset[str]:
         raise WardeinError(f"holds {len(own)} reports of {check}, not one", where="--baseline", mend=mend)
     if own[0].verdict is Verdict.ERROR:
         raise WardeinError("is of a run that could not look at everything", where="--baseline", mend=mend)
-    return frozenset(finding.fingerprint for finding in own[0].findings)
+    return {finding.fingerprint: finding.severity.rank for finding in own[0].findings}

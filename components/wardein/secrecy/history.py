@@ -6,20 +6,22 @@ from __future__ import annotations
 import io
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from pathlib import Path, PurePosixPath
 
 from wardein.errors import WardeinError
 from wardein.report import Skipped
 from wardein.scan.tree import File
 from wardein.secrecy.reading import Piece
-from wardein.secrecy.search import Secret, search, skipped
+from wardein.secrecy.search import Secret, masked, search, skipped
 from wardein.tools import git
 
 Keep = Callable[[str, Piece, Sequence[Secret]], None]
-_OBJECT = re.compile(r"objects/(?:[0-9a-f]{2}/[0-9a-f]{38,62}|pack/[\w\-]{1,100}\.pack)")
 MAX_OBJECT = 128 * 1024 * 1024
+# Of one repository: a few kilobytes can hold any number of versions of a large file.
+MAX_HISTORY = 8 * 1024**3
 
 
 @dataclass(frozen=True)
@@ -49,22 +51,60 @@ def repositories(files: Sequence[File]) -> tuple[list[str], list[Skipped]]:
     """The folders among the files that are repositories; and what should be one and is not."""
     paths = {file.path: file for file in files}
     found, gaps = [], []
-    inside = {f"/{path}".partition("/objects/")[0].lstrip("/") for path in paths if "/objects/" in f"/{path}"}
+    inside = {folder for path in paths for folder, _ in _below_objects(path)}
     for path, file in paths.items():
         folder, _, name = path.rpartition("/")
         is_dot_git = PurePosixPath(folder).name == ".git"
         if name == "HEAD" and (is_dot_git or folder in inside) and not _is_worktree(folder):
             found.append(folder)
         elif name == ".git" and not _is_pointer_to(file, paths):
-            gaps.append(Skipped(path, "is a worktree or submodule whose repository is not in the folder"))
-    dot_gits = {p[: p.index(".git/") + 4] for p in paths if p.startswith(".git/") or "/.git/" in p}
-    gaps += [Skipped(d, "is not a repository that git can read") for d in sorted(dot_gits) if f"{d}/HEAD" not in paths]
+            gaps.append(_gap(path, "is a worktree or submodule whose repository is not in the folder"))
+    gaps += _elsewhere(paths, found)
+    dot_gits = {f"/{p}"[: f"/{p}".rindex("/.git/") + 5].lstrip("/") for p in paths if "/.git/" in f"/{p}"}
+    gaps += [_gap(d, "is not a repository that git can read") for d in sorted(dot_gits) if _lacks_head(d, paths)]
+    gaps += [_gap(path, "is among a repository's objects, and is none") for path in _strays(paths, found)]
     return sorted(found), gaps
 
 
-def is_object(path: str, folders: Sequence[str]) -> bool:
+def is_object(path: str, folders: Collection[str]) -> bool:
     """Whether a file is one of those that a repository's objects are packed in."""
-    return any(path.startswith(f"{f}/" if f else "") and _OBJECT.fullmatch(path[len(f) :].lstrip("/")) for f in folders)
+    return any(folder in folders and git.OBJECT.fullmatch(rest) for folder, rest in _below_objects(path))
+
+
+def _below_objects(path: str) -> Iterator[tuple[str, str]]:
+    """Of a path, every folder that may be a repository, and what is left below its folder of objects."""
+    for match in re.finditer("/(?=objects/)", f"/{path}"):
+        yield path[: max(match.start() - 1, 0)], path[match.start() + len("objects/") :]
+
+
+def _strays(paths: Iterable[str], found: Collection[str]) -> Iterator[str]:
+    """What git might read as objects, and what is read here does not hold."""
+    repositories = frozenset(found)
+    for path in paths:
+        places = [rest for folder, rest in _below_objects(path) if folder in repositories]
+        if places and not any(git.OBJECT.fullmatch(rest) or git.BESIDE.fullmatch(rest) for rest in places):
+            # What lies in a repository that lies there itself is that one's.
+            inner = max((f for f in repositories if path.startswith(f"{f}/")), key=len, default="")
+            if path[len(inner) :].lstrip("/").startswith("objects/"):
+                yield path
+
+
+def _elsewhere(paths: Mapping[str, File], found: Collection[str]) -> Iterator[Skipped]:
+    """Repositories whose objects are those of another one; a further worktree of one that is searched is none."""
+    for path, file in paths.items():
+        folder, _, name = path.rpartition("/")
+        if name == "commondir" and (f"{folder}/HEAD".lstrip("/") in paths or PurePosixPath(folder).name == ".git"):
+            target = posixpath.normpath(posixpath.join(folder, _start_of(file))).removeprefix("./")
+            if folder in found or ("" if target == "." else target) not in found:
+                yield _gap(folder or "the repository", "has its objects elsewhere (commondir)")
+
+
+def _lacks_head(folder: str, paths: Collection[str]) -> bool:
+    return f"{folder}/HEAD" not in paths
+
+
+def _gap(name: str, reason: str) -> Skipped:
+    return Skipped(masked(name), reason)
 
 
 def read(source: Path, folders: Sequence[str], keep: Keep | None = None) -> History:
@@ -75,7 +115,7 @@ def read(source: Path, folders: Sequence[str], keep: Keep | None = None) -> Hist
             with git.salvaged(source / folder) as bare:
                 _search(bare, folder, history, keep)
         except WardeinError as error:
-            history.gaps.append(Skipped(folder or "the repository", str(error)))
+            history.gaps.append(_gap(folder or "the repository", str(error)))
     return history
 
 
@@ -106,8 +146,12 @@ def _search(bare: git.Bare, folder: str, history: History, keep: Keep | None) ->
         (t for t in things if t.kind == "blob" and t.bytes), key=lambda t: (order.get(t.id, len(order)), t.id)
     )
     for large in [t for t in blobs if t.bytes > MAX_OBJECT]:
-        history.gaps.append(Skipped(f"{folder}, object {large.id[:7]}", f"has more than {MAX_OBJECT} bytes"))
-    for path, part, content in _texts(bare, things, [t for t in blobs if t.bytes <= MAX_OBJECT], places, folder, root):
+        history.gaps.append(Skipped(f"{masked(folder)}, object {large.id[:7]}", f"has more than {MAX_OBJECT} bytes"))
+    blobs, left = _within_budget([t for t in blobs if t.bytes <= MAX_OBJECT])
+    if left:
+        what = f"has more than {MAX_HISTORY} bytes in its history; {left} objects were not searched"
+        history.gaps.append(_gap(folder or "the repository", what))
+    for path, part, content in _texts(bare, things, blobs, places, folder, root):
         searched = search(path, io.BytesIO(content), _within(part, keep))
         for secret in searched.secrets:
             where = replace(secret, part=", ".join(filter(None, (part, secret.part))))
@@ -115,6 +159,13 @@ def _search(bare: git.Bare, folder: str, history: History, keep: Keep | None) ->
         history.gaps += [replace(s, what=f"{s.what}, {part}") for s in skipped(path, searched.gaps)]
     history.secrets += found.values()
     history.objects += len(things)
+
+
+def _within_budget(blobs: Sequence[git.Thing]) -> tuple[list[git.Thing], int]:
+    """The first of them, as many as may be searched, and how many are left."""
+    ends = accumulate(thing.bytes for thing in blobs)
+    kept = [thing for thing, end in zip(blobs, ends, strict=True) if end <= MAX_HISTORY]
+    return kept, len(blobs) - len(kept)
 
 
 def _texts(
@@ -130,8 +181,8 @@ def _texts(
             yield PurePosixPath(root, place.path).as_posix(), f"commit {place.commit[:7]}", content
     for first, content in bare.commits([t for t in things if t.kind == "commit"]):
         yield folder, f"messages of commits from {first[:7]}", content
-    for thing in (t for t in things if t.kind == "tag"):
-        yield folder, f"tag {thing.id[:7]}", bare.tag(thing)
+    for thing, content in bare.tags([t for t in things if t.kind == "tag"]):
+        yield folder, f"tag {thing.id[:7]}", content
 
 
 def _within(part: str, keep: Keep | None) -> Keep | None:
@@ -150,6 +201,11 @@ def _is_worktree(folder: str) -> bool:
 
 def _is_pointer_to(file: File, paths: Mapping[str, File]) -> bool:
     """Whether a ``.git`` file leads to a repository in the same folder."""
-    text = file.real.read_bytes()[:4096].decode("utf-8", "replace").strip()
+    text = _start_of(file)
     target = posixpath.normpath(posixpath.join(posixpath.dirname(file.path), text.removeprefix("gitdir:").strip()))
     return text.startswith("gitdir:") and f"{target}/HEAD" in paths
+
+
+def _start_of(file: File) -> str:
+    with file.real.open("rb") as stream:
+        return stream.read(4096).decode("utf-8", "replace").strip()

@@ -11,16 +11,20 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
+from typing import IO
 
 from wardein.errors import UsageError, WardeinError
 from wardein.tools import git, run
 
 TIME_LIMIT = 1800.0
 MAX_FILES, MAX_BYTES = 200_000, 4 * 1024**3
+_CHUNK = 1024 * 1024
 # How whoever runs this reaches private repositories; none of it is in the repository.
 _KEPT = ("GIT_ASKPASS", "GIT_CONFIG_GLOBAL", "GIT_SSH_COMMAND", "HOME", "SSH_AUTH_SOCK")
 _LINK, _SUBMODULE = "120000", "160000"
@@ -58,7 +62,11 @@ def check_out(repository: str, commit: str, folder: Path) -> int:
         (bare / "info" / "attributes").write_text(_ATTRIBUTES, encoding="ascii")
         _git(bare, "archive", "--format=tar", f"--output={archive}", commit)
         folder.mkdir(parents=True, exist_ok=True)
-        _unpack(archive, {path: (mode, blob) for mode, blob, _, path in entries}, folder)
+        try:
+            _unpack(archive, {path: (mode, blob) for mode, blob, _, path in entries}, folder)
+        except BaseException:
+            shutil.rmtree(folder)  # it was empty, and half a commit is worse than none
+            raise
     return len(entries)
 
 
@@ -106,29 +114,32 @@ def _unpack(archive: Path, listed: Mapping[str, tuple[str, str]], folder: Path) 
             if member.isdir():
                 continue
             mode, blob = missing.pop(member.name, ("", ""))
+            target = folder / member.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.parent.resolve().is_relative_to(folder.resolve()):
+                raise WardeinError("lies below a link", where=member.name)
             file = tar.extractfile(member) if member.isreg() else None
-            content = file.read() if file else os.fsencode(member.linkname)
-            if (mode == _LINK) is not member.issym() or _object(content, len(blob)) != blob:
+            if file is None:
+                written = _object(BytesIO(os.fsencode(member.linkname)), len(os.fsencode(member.linkname)), blob)
+                os.symlink(member.linkname, target)
+            else:
+                with open(target, "xb") as copy:
+                    written = _object(file, member.size, blob, copy)
+            if (mode == _LINK) is not member.issym() or written != blob:
                 raise WardeinError("is not what the commit lists", where=member.name)
-            _write(folder / member.name, content, folder, is_link=member.issym())
     if missing:
         raise WardeinError("is listed in the commit and was not given", where=min(missing))
 
 
-def _object(content: bytes, length: int) -> str:
-    """The name that git has for a file's content."""
-    new = hashlib.sha256 if length == 64 else hashlib.sha1
-    return new(b"blob %d\0" % len(content) + content, usedforsecurity=length == 64).hexdigest()
-
-
-def _write(target: Path, content: bytes, folder: Path, *, is_link: bool) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not target.parent.resolve().is_relative_to(folder.resolve()):
-        raise WardeinError("lies below a link", where=target.name)
-    if is_link:
-        os.symlink(os.fsdecode(content), target)
-    else:
-        target.write_bytes(content)
+def _object(content: IO[bytes], size: int, blob: str, copy: IO[bytes] | None = None) -> str:
+    """The name that git has for a file's content, in the hash of another name; copied on the way."""
+    new = hashlib.sha256 if len(blob) == 64 else hashlib.sha1
+    digest = new(b"blob %d\0" % size, usedforsecurity=len(blob) == 64)
+    while chunk := content.read(_CHUNK):
+        digest.update(chunk)
+        if copy is not None:
+            copy.write(chunk)
+    return digest.hexdigest()
 
 
 def _git(bare: Path, *arguments: str, online: bool = False) -> bytes:
@@ -146,7 +157,8 @@ def _git(bare: Path, *arguments: str, online: bool = False) -> bytes:
         [program.path, "-C", bare, *settings, *arguments], time_limit=TIME_LIMIT, environment=environment, what="git"
     )
     if ended.code != 0:
-        said = (ended.stderr.strip().splitlines() or [f"exit code {ended.code}"])[-1]
+        lines = ended.stderr.strip().splitlines() or [f"exit code {ended.code}"]
+        said = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1])
         raise WardeinError(
             f"git fails: {_shown(said)}", where="the repository", mend="check its address and the commit"
         )

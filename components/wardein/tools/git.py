@@ -21,6 +21,13 @@ VARIABLE = "WARDEIN_GIT"
 INSTALL = f"run: apt-get install git, or set {VARIABLE} to its absolute path"
 REF = "wardein-audit"
 TIME_LIMIT = 60.0
+# What git reads objects from, below ``objects``; and what lies there beside them and holds none.
+OBJECT = re.compile(r"[0-9a-f]{2}/(?:[0-9a-f]{38}|[0-9a-f]{62})|pack/[^/]*\.pack", re.DOTALL)
+BESIDE = re.compile(
+    r"pack/[^/]*\.(?:idx|rev|bitmap|keep|mtimes|promisor)|pack/multi-pack-index[\w.\-]*|"
+    r"info/(?:packs|alternates|http-alternates|commit-graph|commit-graphs/[\w.\-]+)",
+    re.DOTALL,
+)
 # What one call may print, well below the bound of what a program may.
 MAX_BATCH = 64 * 1024 * 1024
 # Nothing that the repository's own configuration names is run, and nothing is fetched.
@@ -155,9 +162,23 @@ class Bare:
                 self._git("show", "--no-patch", "--no-notes", "--format=raw", *(thing.id for thing in batch)),
             )
 
-    def tag(self, thing: Thing) -> bytes:
-        """An annotated tag."""
-        return self._git("cat-file", "tag", thing.id)
+    def tags(self, things: Sequence[Thing]) -> Iterator[tuple[Thing, bytes]]:
+        """Annotated tags, some at a time: refs of our own lead to them, so that git tells them all in one call.
+
+        Raises:
+            WardeinError: As :meth:`blobs`.
+        """
+        for number, batch in enumerate(_batches(sorted(things, key=lambda thing: thing.id))):
+            refs = f"refs/wardein/{number}"
+            for thing in batch:
+                _write(self.path / refs / thing.id, f"{thing.id}\n".encode())
+            content = self._git("for-each-ref", "--sort=refname", "--format=%(raw)", f"{refs}/")
+            if len(content) != sum(thing.bytes + 1 for thing in batch):
+                raise WardeinError("git gives other contents than it lists", where="history")
+            position = 0
+            for thing in batch:
+                yield thing, content[position : position + thing.bytes]
+                position += thing.bytes + 1
 
     def _git(self, *arguments: str) -> bytes:
         return _run(self.path, *arguments)
@@ -183,12 +204,7 @@ def salvaged(repository: Path) -> Iterator[Bare]:
         bare = Path(folder, "bare")
         form = "sha256" if _is_sha256(repository) else "sha1"
         _run(Path(folder), "init", "--quiet", "--bare", "--template=", f"--object-format={form}", str(bare))
-        for source in sorted((repository / "objects").rglob("*")):
-            name = source.relative_to(repository / "objects").as_posix()
-            if source.is_file() and re.fullmatch(r"[0-9a-f]{2}/[0-9a-f]{38,62}|pack/[\w\-]{1,100}\.pack", name):
-                _put(source, bare / "objects" / name)
-                if name.endswith(".pack"):
-                    _run(bare, "index-pack", str(bare / "objects" / name))
+        _take_objects(repository / "objects", bare / "objects")
         for name in ("HEAD", "packed-refs", "shallow"):
             if (repository / name).is_file():
                 (bare / name).unlink(missing_ok=True)
@@ -199,15 +215,44 @@ def salvaged(repository: Path) -> Iterator[Bare]:
         yield Bare(bare)
 
 
+def _take_objects(source: Path, target: Path) -> None:
+    """Put all objects in place, packs under names of our own; then git must list every one that has a file.
+
+    Raises:
+        WardeinError: If there is none, or git does not read one of them.
+    """
+    loose, packs = set(), 0
+    for file in sorted(source.rglob("*")):
+        name = file.relative_to(source).as_posix()
+        if not file.is_file() or not OBJECT.fullmatch(name):
+            continue
+        if name.endswith(".pack"):
+            packs += 1
+            pack = target / "pack" / f"pack-{packs}.pack"
+            _put(file, pack)
+            _run(target.parent, "index-pack", str(pack))
+        else:
+            loose.add(name.replace("/", ""))
+            _put(file, target / name)
+    if not loose and not packs:
+        raise WardeinError("has no objects", mend="give the whole repository, or leave what is left of it out")
+    if loose - {thing.id for thing in Bare(target.parent).things()}:
+        raise WardeinError("holds objects that git does not read")
+
+
 def _put(source: Path, target: Path) -> None:
+    _write(target, source.read_bytes())
+
+
+def _write(target: Path, content: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(source.read_bytes())
+    target.write_bytes(content)
 
 
 def _is_sha256(repository: Path) -> bool:
     config = repository / "config"
     text = config.read_bytes()[:65536].decode("utf-8", "replace") if config.is_file() else ""
-    return re.search(r"objectformat\s*=\s*\"?sha256", text, re.IGNORECASE) is not None
+    return re.search(r"^\s*objectformat\s*=\s*\"?sha256", text, re.IGNORECASE | re.MULTILINE) is not None
 
 
 def _batches(things: Sequence[Thing]) -> Iterator[list[Thing]]:
