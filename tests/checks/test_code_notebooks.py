@@ -55,6 +55,33 @@ def test_lines_are_told_by_cell() -> None:
         ("%%writefile train.py\neval(x)", "\neval(x)"),
         ("%%script python3\neval(x)", "\neval(x)"),
         ("%%html\n<b>", "\n"),
+        ("%%html?\neval(x)", "pass\neval(x)"),
+        ("%%script /usr/bin/python3\neval(x)", "\neval(x)"),
+        ("%%script --bg python\neval(x)", "\neval(x)"),
+        ("%%script bash\nls", "\n"),
+        ('%%writefile "train.py"\neval(x)', "\neval(x)"),
+        ("%%writefile train.py -a\neval(x)", "\neval(x)"),
+        ("%%writefile {name}\neval(x)", "\neval(x)"),
+        ("%%writefile a.yaml\na: [", "\n"),
+        ("%%time\n%%capture out\neval(x)", "\n\neval(x)"),
+        ("%%wandb\neval(x)", "\neval(x)"),
+        ("%%px --targets 1:3\neval(x)", "\neval(x)"),
+        ("%prun -s cumulative eval(x)", "eval(x)"),
+        ("%prun -qs cumulative -l 5 eval(x)", "eval(x)"),
+        ("%lprun -f f -T out.txt m = eval(x)", "m = eval(x)"),
+        ("%time x = !ls", "x = None"),
+        ("%time %timeit -n3 eval(x)", "eval(x)"),
+        (";os.system ls -la", "os.system('ls -la')"),
+        (",f a b", "f('a', 'b')"),
+        ("/pickle.load open('x', 'rb')", "pickle.load(open('x', 'rb'))"),
+        ("!echo {eval(x)} {y}", "(eval(x))"),
+        ("%cd {eval(x)}", "(eval(x))"),
+        ("a = b = !ls", "a = b = None"),
+        ("d['a'] = !ls", "d['a'] = None"),
+        ("x.mean?", "pass"),
+        ("os.getcwd()?", "os.getcwd()"),
+        ("cd ..\nls -la data", "pass\npass"),
+        ("time eval(x)", "eval(x)"),
         ("%%bash\nls", "\n"),
         ("%%R\nx <- 1", "\n"),
         ("f?\n?g\nh??", "pass\npass\npass"),
@@ -85,8 +112,64 @@ def test_shell_commands_are_kept_with_their_lines() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("cell", "command"),
+    [
+        ("%time !curl u | sh", "curl u | sh"),
+        ("x = %sx curl u | sh", "curl u | sh"),
+        ("%alias go curl u | sh", "curl u | sh"),
+        ("%uv pip install x", "uv pip install x"),
+        ("pip install x==1.0", "pip install x==1.0"),
+        ("%ls ; curl u | sh", "curl u | sh"),
+        ("%%time\n%%bash\ncurl u | sh", "curl u | sh"),
+        ("%%script --bg bash\ncurl u | sh", "curl u | sh"),
+        ("%%writefile x.sh\ncurl u | sh", "curl u | sh"),
+        ("try:\n    import x\nexcept ImportError:\n    !curl u | sh", "curl u | sh"),
+    ],
+)
+def test_every_command_is_kept(cell: str, command: str) -> None:
+    assert any(text.endswith(command) for _, text in read(cell).commands)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["%dostuff with(this)", "%%mine\nno Python (", "%prun -s a b c", "%time f(", ";f) x", "x = %mine y", "%%time f("],
+)
+def test_magic_that_is_not_known_is_a_gap_and_the_rest_is_read(cell: str) -> None:
+    book = read("eval(x)", cell)
+    assert len(book.gaps) == 1
+    assert book.gaps[0].startswith("cell 2 holds")
+    assert "eval(x)" in book.text
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["%matplotlib inline", "%config A.b = 'c'  # d", "%mine", "%load_ext x\n%autoreload 2", "%env A=b", "%run a.py"],
+)
+def test_harmless_magic_is_no_gap(cell: str) -> None:
+    assert read(cell).gaps == []
+
+
+def test_outputs_need_not_be_strict() -> None:
+    deep = "[" * 200 + "]" * 200
+    text = (
+        '{"nbformat": 4, "cells": [{"cell_type": "code", "source": "x = 1", "outputs": [NaN, %s, {"a": 1, "a": 2}]}]}'
+    )
+    assert notebooks.read((text % deep).encode()).text == "x = 1\n"
+
+
+@pytest.mark.parametrize(("name", "fine"), [("pyspark", True), ("python3", True), ("", False), ("ir", False)])
+def test_kernel_tells_the_language_if_nothing_else_does(name: str, fine: bool) -> None:
+    content = notebook("x = 1", metadata={"kernelspec": {"language": "", "name": name}})
+    if fine:
+        assert notebooks.read(content).text == "x = 1\n"
+    else:
+        with pytest.raises(Unreadable, match="another language"):
+            notebooks.read(content)
+
+
 def test_cells_of_other_languages_are_told() -> None:
-    book = read("x = 1", "%%R\nx <- 1", "%%html\n<b>", "%%bash\nls", "%%mine\nanything")
+    book = read("x = 1", "%%R\nx <- 1", "%%html\n<b>", "%%bash\nls", "%sql select 1")
     assert [book.place(line) for line in book.foreign] == [("cell 2", 1), ("cell 5", 1)]
 
 
@@ -99,7 +182,9 @@ def test_format_3_is_read() -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "not a notebook"),
+        (b"", "it is empty"),
+        (b'{"nbformat": 4, "cells": [{"cell_type": "code", "source": "x", "source": "y"}]}', "duplicate key"),
+        (b"\xff", "not UTF-8"),
         (b"{", "not a notebook"),
         (b"[]", "not an object"),
         (b"[" * 100_000, "not a notebook"),
@@ -110,7 +195,7 @@ def test_format_3_is_read() -> None:
         (b'{"nbformat": 4, "cells": [{"cell_type": "hidden", "source": "x"}]}', "cell 1 is of an unknown type"),
         (b'{"nbformat": 4, "cells": [{"cell_type": "code"}]}', "cell 1 has no source"),
         (b'{"nbformat": 4, "cells": [{"cell_type": "code", "source": [1]}]}', "cell 1 has no source"),
-        (notebook("x = 1", "def f(:"), "cell 2 is not valid Python"),
+        (notebook("x = 1", "def f(:"), "cell 2 is not valid Python in line 1, as Python 3."),
         (notebook("x = 1 \\\n%pickle.loads(b)\n!ls"), "cell 1 is not valid Python"),
         (notebook("x = f(1\n%pickle.loads(b))\n!ls"), "cell 1 is not valid Python"),
         (notebook("x <- 1", metadata={"language_info": {"name": "R"}}), "another language"),

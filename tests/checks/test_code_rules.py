@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from wardein.code.calls import FUNCTIONS, KEYWORDS, METHODS
 from wardein.code.hook import scan_files
 from wardein.code.rules import BY_ID, OWN, RULES
 from wardein.code.severities import CANONICAL
+from wardein.code.text import masked, unquoted
 
 pytestmark = pytest.mark.scanners
 
@@ -50,6 +52,18 @@ BAD = {
         "import pickle\nx = {'decode': pickle.loads}",
         "import pickle\nrun(decoder=pickle.loads)",
         "import pickle\npickle.Unpickler(f).load()",
+        "import pickle\nclass U(pickle.Unpickler):\n    pass",
+        "import pickle\nTABLE['.pkl'] = pickle.load",
+        "import pickle\nread = pickle.load",
+        "import pickle\nclass M:\n    read = pickle.load\nM.read(f)",
+        "import pickle\nclass M:\n    def __init__(self):\n        self.p = pickle\n    def f(self): self.p.load(f)",
+        "import pickle\nfor p in (pickle,): p.load(f)",
+        "import pickle\n[p.load(f) for p in [pickle]]",
+        "import pickle\ndef f(x, p=pickle): p.load(x)",
+        "import pickle\ndef f(*, p=pickle): p.load(x)",
+        "p = __import__(name='pickle')\np.load(f)",
+        "import pickle, operator\noperator.attrgetter('load')(pickle)(f)",
+        "import pickle\ngetattr(pickle, 'lo' + 'a' + 'd')(f)",
         "import dill\ndill.load(f)",
         "import cloudpickle\ncloudpickle.loads(b)",
         "import jsonpickle\njsonpickle.decode(s)",
@@ -71,11 +85,25 @@ BAD = {
         "import numpy as np\nnp.load(f, **{'allow_pickle': True})",
         "import numpy as np\nkw = dict(allow_pickle=True)\nnp.load(f, **kw)",
         "import numpy as np\nnp.load(f, allow_pickle=args.trust)",
+        "import numpy as np\nnp.load(f, allow_pickle=1)",
+        "import numpy as np\nok = False\ndef read(f, ok): np.load(f, allow_pickle=ok)",
+        "import numpy as np\nok = False\nfor ok in xs: np.load(f, allow_pickle=ok)",
+        "import numpy as np\nok = False\nok |= True\nnp.load(f, allow_pickle=ok)",
+        "import numpy as np\nok = False\nfrom settings import ok\nnp.load(f, allow_pickle=ok)",
+        "import numpy as np\nok = False\ntry: pass\nexcept E as ok: np.load(f, allow_pickle=ok)",
+        "import numpy as np\nok = False\nmatch x:\n    case {'a': 1, **ok}: np.load(f, allow_pickle=ok)",
+        "import numpy as np\nok = False\nmatch x:\n    case ok: np.load(f, allow_pickle=ok)",
+        "import numpy as np\no = {'allow_pickle': False}\no['allow_pickle'] = True\nnp.load(f, **o)",
+        "import numpy as np\no = {'allow_pickle': False}\no.update(allow_pickle=True)\nnp.load(f, **o)",
+        "import numpy as np\no = {}\no['allow_pickle'] = True\nnp.load(f, **o)",
         "from functools import partial\nimport numpy as np\nload = partial(np.load, allow_pickle=True)",
     ],
     "code/torch-load": [
         "import torch\ntorch.load(f)",
         "import torch\ntorch.load(f, weights_only=False)",
+        "import torch\ntorch.load(f, weights_only=0)",
+        "import torch\nsafe = True\ndef read(f, safe): torch.load(f, weights_only=safe)",
+        "import torch\no = {'weights_only': True}\no['weights_only'] = x\ntorch.load(f, **o)",
         "from torch.serialization import load as l\nl(f)",
         "import torch\nfrom functools import partial\npartial(torch.load, map_location='cpu')",
         "import torch\ntorch.hub.load_state_dict_from_url(u)",
@@ -85,6 +113,7 @@ BAD = {
     "code/torch-script": ["import torch\ntorch.jit.load(p)"],
     "code/keras-unsafe-load": [
         "import keras\nkeras.models.load_model('m.keras', safe_mode=False)",
+        "import keras\nkeras.models.load_model('m.keras', safe_mode=0)",
         "import tensorflow as tf\ntf.keras.models.load_model('m.h5')",
         "import keras\nkeras.config.enable_unsafe_deserialization()",
     ],
@@ -97,6 +126,10 @@ BAD = {
         f"from transformers import pipeline\npipeline('m', revision='{COMMIT}', trust_remote_code=True)",
         f"AutoModel.from_pretrained('m', revision='{COMMIT}', trust_remote_code=True)",
         "anything(**{'trust_' 'remote_code': True})",
+        "anything(trust_remote_code=1)",
+        "anything(trust_remote_code='yes')",
+        "anything(trust_remote_code=not False)",
+        "def f(trust=True): anything(trust_remote_code=trust)",
         "kwargs = {'trust_remote_code': True}\nanything(**kwargs)",
     ],
     "code/hub-unpinned": [
@@ -126,7 +159,10 @@ BAD = {
         "import skops.io as sio\nsio.load(f, trusted=sio.get_untrusted_types(file=f))",
         "import skops.io\nskops.io.load(f, trusted=True)",
     ],
-    "code/dangerous-flag": ["FAISS.load_local(p, e, allow_dangerous_deserialization=True)"],
+    "code/dangerous-flag": [
+        "load(allow_dangerous_deserialization=1)",
+        "FAISS.load_local(p, e, allow_dangerous_deserialization=True)",
+    ],
     "code/shell": [
         "import subprocess as s\ns.run(f'ls {x}', shell=True)",
         "import os\nos.system('rm ' + x)",
@@ -177,6 +213,10 @@ BAD = {
 SAFE = [
     "import json\njson.load(f)\njson.loads(s)",
     "import pickle\npickle.dump(m, f)\npickle.dumps(m)",
+    "import pickle\nfrom joblib import load\nclass M:\n    def f(self): self.load(x)",
+    "import torch\ntorch.load(f, weights_only=1)",
+    "anything(trust_remote_code=0, safe_mode=1)\nanything(trust_remote_code=None, safe_mode=None)",
+    "import requests\nrequests.get(u, verify=None)",
     "import pickle\nclass Safe(pickle.Unpickler):\n    def find_class(self, m, n): raise ValueError",
     "import pickle\ntry: pass\nexcept pickle.UnpicklingError: pass",
     "from .pickle import loads\nloads(b)",
@@ -238,6 +278,29 @@ def test_every_rule_has_a_planted_risk() -> None:
     assert all(rule.why and rule.mend and rule.title for rule in RULES)
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import requests\nrequests.get(u, verify=0)",
+        "import requests\ns = requests.Session()\ns.verify = 0",
+        "import requests\nclass C:\n    def f(self): self.s = requests.Session()\n"
+        "    def g(self): self.s.get(u, verify=False)",
+        "import requests\nok = False\ndef f(ok): requests.get(u, verify=ok)",
+    ],
+)
+def test_verification_is_off_for_whatever_counts_as_false(code: str) -> None:
+    assert rules(code) == ["code/tls-verify-off"]
+
+
+def test_flag_that_cannot_be_told_is_medium() -> None:
+    code = "def f(trust, mode):\n    anything(trust_remote_code=trust)\n    anything(safe_mode=mode)\n"
+    found = walk.examine(ast.parse(code))
+    assert [(hit.rule, hit.severity) for hit in found] == [
+        ("code/trust-remote-code", "medium"),
+        ("code/keras-unsafe-load", "medium"),
+    ]
+
+
 def test_constant_commands_and_texts_are_low() -> None:
     found = walk.examine(ast.parse("import os\nos.system('ls')\nos.system(x)\neval('1')\neval(x)"))
     assert [(hit.rule, hit.severity) for hit in found] == [
@@ -296,6 +359,45 @@ def test_hook_runs_own_rules_on_given_files(tmp_path: Path) -> None:
         ("code/joblib-load", "a.py", "", 2),
         ("code/unreadable", "broken.py", "", 0),
     ]
+
+
+def test_hook_tells_what_it_could_not_tell(tmp_path: Path) -> None:
+    cells = [{"cell_type": "code", "source": text} for text in ("eval(x)", "%mine y")]
+    (tmp_path / "n.ipynb").write_text(json.dumps({"nbformat": 4, "cells": cells}))
+    found = scan_files([tmp_path / "n.ipynb"])
+    assert [f.rule for f in found] == ["code/eval", "code/unreadable"]
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("f('hunter2')", 'f("letmein")  # s3cret'),
+        ("f('''a\nhunter2''')", "f('''b\nletmein''')"),
+        ("f('hunter\\'2')", "f('letm\\'ei')"),
+        ("f('hunter2", "f('letmein"),
+    ],
+)
+def test_texts_are_masked(text: str, same: str) -> None:
+    assert masked(["", *text.split("\n")], 2, 9) == masked(["", *same.split("\n")], 2, 9).rstrip()
+    assert masked(["f('a')"], 1, 1) != masked(["f('" + "a" * 40 + "')"], 1, 1) != masked(["g('a')"], 1, 1)
+
+
+@pytest.mark.parametrize("piece", ["'", "\\", "'''", "#", '"\\', "a'''\""])
+def test_masking_ends_soon(piece: str) -> None:
+    masked([piece * 100_000], 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        ("Chmod setting a permissive mask 0o777 on file (/home/ann).", "Chmod setting a permissive mask 0o777 on file"),
+        ("Possible hardcoded password: 'hunter2'", "Possible hardcoded password"),
+        ("`os.chmod` setting a permissive mask `0o777` on file", "os.chmod setting a permissive mask 0o777 on file"),
+        ("`hunter 2`", ""),
+    ],
+)
+def test_messages_quote_nothing(message: str, said: str) -> None:
+    assert unquoted(message) == said
 
 
 def test_tables_name_rules_that_exist() -> None:

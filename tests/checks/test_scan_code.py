@@ -156,6 +156,12 @@ def test_baseline_fails_on_news_only(scan: Scan, house: House, tmp_path: Path) -
     assert [(f["line"], f["fails"]) for f in ran.report["findings"]] == [(2, False), (3, True)]
 
 
+def test_change_in_a_later_line_is_news(scan: Scan, house: House, tmp_path: Path) -> None:
+    code, first = "import yaml\nx = yaml.load(\n    f,\n    {},\n)\n", tmp_path / "first.jsonl"
+    assert scan({"a.py": code.format("yaml.FullLoader")}, "--evidence", first, "--key", house.key("check")).code == 1
+    assert scan({"a.py": code.format("yaml.UnsafeLoader")}, "--baseline", first).code == 1
+
+
 # What is Python
 
 
@@ -174,6 +180,11 @@ def test_no_name_is_passed_over(scan: Scan, name: str) -> None:
 @pytest.mark.parametrize("name", ["bin/run", "run.sh"])
 def test_scripts_are_known_by_their_first_line(scan: Scan, name: str, first: str) -> None:
     assert told(scan({name: f"{first}\nimport joblib\njoblib.load(f)\n"})) == [("code/joblib-load", name, 3)]
+
+
+def test_long_first_line(scan: Scan) -> None:
+    text = "#!" + "/" * 190 + "usr/bin/env python3\nimport joblib\njoblib.load(f)\n"
+    assert told(scan({"run": text})) == [("code/joblib-load", "run", 3)]
 
 
 def test_other_files_are_none_of_ours(scan: Scan) -> None:
@@ -307,6 +318,30 @@ def test_passwords_are_in_no_output(scan: Scan, tmp_path: Path) -> None:
     assert "hunter2" not in said
     other = scan({"a.py": code.replace("hunter2", "letmein")}, name="other")  # nor can it be guessed from a digest
     assert [f["fingerprint"] for f in other.report["findings"]] == [f["fingerprint"] for f in ran.report["findings"]]
+
+
+def test_evidence_confirms_no_guess_and_quotes_no_text(scan: Scan) -> None:
+    code = "import os, requests\nrequests.get(u, auth=('ann', 'hunter2'), verify=False)\nos.chmod('/hunter2', 0o777)\n"
+    ran = scan({"a.py": code})
+    assert ("bandit/B103", "a.py", 3) in told(ran)
+    assert "hunter2" not in ran.out
+    other = scan({"a.py": code.replace("hunter2", "letmein")}, name="other")
+    assert [f["fingerprint"] for f in other.report["findings"]] == [f["fingerprint"] for f in ran.report["findings"]]
+
+
+def test_magic_that_is_not_known_is_not_examined_and_the_rest_is(scan: Scan) -> None:
+    ran = scan({"a.ipynb": notebook("import joblib\njoblib.load(f)", "%mine x")})
+    assert ran.code == 2
+    assert told(ran) == [("code/joblib-load", "a.ipynb", 2)]
+    assert skipped(ran) == {"a.ipynb": "cell 2 holds the magic %mine, and what it does with its argument is not known"}
+
+
+def test_text_that_keeps_bandit_busy_is_an_error(scan: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bandit, "BASE_SECONDS", 1)
+    monkeypatch.setattr(bandit, "BYTES_A_SECOND", 10_000_000)
+    ran = scan({"a.py": "x = '" + "select " * 200_000 + "'.format(1)\n"}, "--scanners", "bandit")
+    assert ran.code == 2
+    assert "bandit" in ran.one_line
 
 
 @pytest.mark.parametrize("folder", [".git", "build", ".venv", "CVS", "x.egg", "node_modules", "__pycache__"])

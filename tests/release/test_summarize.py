@@ -117,3 +117,19 @@ def test_a_check_that_is_none_is_misuse(source: Path, wardein: Callable[..., Ran
 def test_what_is_wrong_is_counted_once(source: Path, wardein: Callable[..., Ran]) -> None:
     paths = [evidence(source, scan, digest="1" * 64) for scan in SCANS]
     assert "0 of 4 checks" in ran(wardein, source, paths).report["reason"]
+
+
+@pytest.mark.parametrize("lie", [{"findings": (BAD,)}, {"version": "0.0.1"}])
+def test_a_pass_that_its_own_content_does_not_bear_out_is_none(
+    lie: dict[str, object], source: Path, wardein: Callable[..., Ran]
+) -> None:
+    paths = [evidence(source, scan) for scan in SCANS]
+    subject = (Subject("source", digest_of(source, links=True)),)
+    made = conclude(coverage=Coverage("files", 3, 3))
+    report = replace(made, **{"check": "scan_code", "version": __version__, "subject": subject, **lie})
+    paths[1].write_bytes(seal(write(subject, CHECK_RESULT, wire.to_json(report)), None).to_line())
+    assert ran(wardein, source, paths).code in (1, 2)
+
+
+def test_no_checks_at_all_is_misuse(source: Path, wardein: Callable[..., Ran]) -> None:
+    assert ran(wardein, source, [evidence(source, "scan_code")], "--checks", "").code == 2

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from wardein.secrecy.search import Secret
 
 SCANNERS = ("wardein", "gitleaks")
+# The identity of each costs as much as guessing it shall cost; beyond these a tree has other troubles than one more.
+MAX_SECRETS = 2000
 
 
 def scan_secrets(
@@ -110,6 +112,7 @@ def _look(source: Path, texts: Texts | None) -> _Looked:
     keep = texts.keep if texts is not None else None
     secrets: dict[str, list[Secret]] = {}
     unread: set[str] = set()
+    total = 0
     objects = {file.path for file in files if history.is_object(file.path, frozenset(folders))}
     for file in files:
         if file.path in objects:
@@ -122,10 +125,16 @@ def _look(source: Path, texts: Texts | None) -> _Looked:
             unread.add(file.path)
             continue
         secrets[file.path] = searched.secrets
+        total += len(searched.secrets)
+        if total > MAX_SECRETS:
+            rest = {file.path for file in files[files.index(file) + 1 :]}
+            gaps.append(Skipped("the rest of the files", f"more than {MAX_SECRETS} secrets are found already"))
+            unread |= rest
+            break
         if searched.gaps:
             gaps += skipped(file.path, searched.gaps)
             unread.add(file.path)
-    past = history.read(source, folders, keep)
+    past = history.read(source, folders, max(MAX_SECRETS - total, 0), keep)
     if past.gaps:
         unread |= objects
     coverage = Coverage("files", len(files), len(files) - len(unread), (*gaps, *past.gaps))

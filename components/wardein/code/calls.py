@@ -45,6 +45,27 @@ class Use:
         given = self.names.constant(self.keywords.get(keyword))
         return given is not None and type(given) is type(value) and given == value
 
+    def is_on(self, keyword: str) -> bool:
+        """Whether a keyword argument is given that counts as true, or may well do so: its name is bound to such too."""
+        given = self.keywords.get(keyword)
+        return given is not None and any(self.names.truth(value) is True for value in self.names.values(given))
+
+    def is_off(self, keyword: str) -> bool:
+        """Whether a keyword argument is given that counts as false, and is not None, or may well do so."""
+        given = self.keywords.get(keyword)
+        return given is not None and any(is_false(value, self.names) for value in self.names.values(given))
+
+    def is_surely(self, keyword: str, value: bool) -> bool:
+        """Whether a keyword argument is given that surely counts as this."""
+        return keyword in self.keywords and self.names.truth(self.keywords[keyword]) is value
+
+
+def is_false(value: ast.expr, names: Names) -> bool:
+    """Whether an expression counts as false and is not None, which mostly stands for the default."""
+    literal = names.literal(value)
+    is_none = isinstance(literal, ast.Constant) and literal.value is None
+    return not is_none and names.truth(value) is False
+
 
 Judge = Callable[[Use], Iterable[Broken]]
 
@@ -54,14 +75,14 @@ def always(rule: str) -> Judge:
     return lambda use: [Broken(rule)]
 
 
-def when(keyword: str, rule: str, *, value: object = True) -> Judge:
-    """Calls with this keyword argument break it."""
-    return lambda use: [Broken(rule)] if use.says(keyword, value) else []
+def when(keyword: str, rule: str) -> Judge:
+    """Calls with this keyword argument switched on break it."""
+    return lambda use: [Broken(rule)] if use.is_on(keyword) else []
 
 
-def unless(keyword: str, rule: str, *, value: object = True) -> Judge:
-    """Calls without this keyword argument break it."""
-    return lambda use: [] if use.says(keyword, value) else [Broken(rule)]
+def unless(keyword: str, rule: str) -> Judge:
+    """Calls without this keyword argument switched on for sure break it."""
+    return lambda use: [] if use.is_surely(keyword, True) else [Broken(rule)]
 
 
 # Loading
@@ -69,7 +90,7 @@ def unless(keyword: str, rule: str, *, value: object = True) -> Judge:
 
 def _numpy_load(use: Use) -> Iterable[Broken]:
     value = use.get(2, "allow_pickle")
-    if value is not None and use.names.constant(value) is not False:
+    if value is not None and use.names.truth(value) is not False:
         yield Broken("code/numpy-allow-pickle")
 
 
@@ -123,7 +144,7 @@ def _mlflow_load(use: Use) -> Iterable[Broken]:
 
 def _hub(use: Use) -> Iterable[Broken]:
     """A revision that is computed may well be a commit; a missing one, a branch and a tag are not."""
-    if use.says("local_files_only", True):
+    if use.is_surely("local_files_only", True):
         return
     name = use.text(0, "pretrained_model_name_or_path", "path", "repo_id", "model", "model_id")
     if name is not None and (name.startswith((".", "/", "~", "dbfs:")) or name in _BUILDERS):
@@ -148,7 +169,7 @@ def _shell(use: Use) -> Iterable[Broken]:
 def _subprocess(use: Use) -> Iterable[Broken]:
     command = use.get(0, "args")
     is_shell = use.get(8, "shell")
-    if is_shell is not None and use.names.constant(is_shell) not in (False, 0, None):
+    if is_shell is not None and use.names.truth(is_shell) is not False:
         text = use.names.constant(command)
         yield Broken("code/shell", Severity.LOW if isinstance(text, str) else None)
     yield from _commands(command, use.names)
@@ -210,7 +231,7 @@ def _text_of_code(use: Use) -> Iterable[Broken]:
 
 
 def _not_verified(use: Use) -> Iterable[Broken]:
-    if use.says("verify", False) or use.says("verify_ssl", False) or use.says("ssl", False):
+    if any(use.is_off(keyword) for keyword in ("verify", "verify_ssl", "ssl")):
         yield Broken("code/tls-verify-off")
     if any(_is_plain(use.names.constant(argument)) for argument in [*use.args[:2], *use.keywords.values()]):
         yield Broken("code/plain-http")
@@ -228,7 +249,7 @@ def _extract(use: Use) -> Iterable[Broken]:
 
 
 def _weak_hash(use: Use) -> Iterable[Broken]:
-    if not use.says("usedforsecurity", False):
+    if not use.is_surely("usedforsecurity", False):
         yield Broken("code/weak-hash")
 
 
@@ -269,12 +290,29 @@ def _bash_command(argument: ast.expr, names: Names) -> Iterable[Broken]:
     yield from (Broken(rule) for rule in sorted(set(shell.rules_of(text))))
 
 
-def _is_on(rule: str) -> Callable[[ast.expr, Names], Iterable[Broken]]:
-    return lambda argument, names: [Broken(rule)] if names.constant(argument) is True else []
+def _is_on(rule: str, unknown: Severity | None = None) -> Callable[[ast.expr, Names], Iterable[Broken]]:
+    """Switched on; what cannot be told is broken with a severity of its own, if there is one."""
+
+    def judge(argument: ast.expr, names: Names) -> Iterable[Broken]:
+        truths = [names.truth(value) for value in names.values(argument)]
+        if True in truths:
+            yield Broken(rule)
+        elif unknown is not None and names.truth(argument) is None:
+            yield Broken(rule, unknown)
+
+    return judge
 
 
-def _is_off(rule: str) -> Callable[[ast.expr, Names], Iterable[Broken]]:
-    return lambda argument, names: [Broken(rule)] if names.constant(argument) is False else []
+def _is_off(rule: str, unknown: Severity) -> Callable[[ast.expr, Names], Iterable[Broken]]:
+    """Switched off; what cannot be told is broken with a severity of its own."""
+
+    def judge(argument: ast.expr, names: Names) -> Iterable[Broken]:
+        if any(is_false(value, names) for value in names.values(argument)):
+            yield Broken(rule)
+        elif names.truth(argument) is None:
+            yield Broken(rule, unknown)
+
+    return judge
 
 
 _SAFE_LOADERS = frozenset(
@@ -408,12 +446,12 @@ METHODS: dict[str, Judge] = {
     "recv_pyobj": _PICKLE,
 }
 KEYWORDS: dict[str, Callable[[ast.expr, Names], Iterable[Broken]]] = {
-    "trust_remote_code": _is_on("code/trust-remote-code"),
-    "allow_dangerous_deserialization": _is_on("code/dangerous-flag"),
-    "allow_dangerous_code": _is_on("code/dangerous-flag"),
-    "allow_dangerous_requests": _is_on("code/dangerous-flag"),
-    "allow_dangerous_tools": _is_on("code/dangerous-flag"),
-    "safe_mode": _is_off("code/keras-unsafe-load"),
+    "trust_remote_code": _is_on("code/trust-remote-code", Severity.MEDIUM),
+    "allow_dangerous_deserialization": _is_on("code/dangerous-flag", Severity.MEDIUM),
+    "allow_dangerous_code": _is_on("code/dangerous-flag", Severity.MEDIUM),
+    "allow_dangerous_requests": _is_on("code/dangerous-flag", Severity.MEDIUM),
+    "allow_dangerous_tools": _is_on("code/dangerous-flag", Severity.MEDIUM),
+    "safe_mode": _is_off("code/keras-unsafe-load", Severity.MEDIUM),
     "packages_to_install": _requirements,
     "pip_index_urls": _index,
     "requirements": _requirements,

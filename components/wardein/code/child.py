@@ -21,6 +21,7 @@ from wardein.code import notebooks, reading, walk
 from wardein.code.notebooks import Notebook
 from wardein.code.reading import Module, Unreadable
 from wardein.code.rules import BY_ID
+from wardein.code.text import masked
 from wardein.code.walk import Hit
 from wardein.scan.merge import Found
 
@@ -51,7 +52,7 @@ def _record(source: str, target: str, notebook: bool) -> dict[str, Any]:
     except UnicodeError:
         return {"skip": "holds text that cannot be encoded"}
     cells = [script.cells.starts, script.cells.numbers] if script.cells is not None else []
-    skip = f"breaks rules in more than {MOST_PER_FILE} places" if len(hits) > MOST_PER_FILE else ""
+    skip = f"breaks rules in more than {MOST_PER_FILE} places" if len(hits) > MOST_PER_FILE else script.gap
     told = [list(astuple(hit)) for hit in hits[:MOST_PER_FILE]]
     return {"skip": skip, "canary": script.module.canary, "cells": cells, "hits": told}
 
@@ -62,6 +63,11 @@ class Script:
 
     module: Module
     cells: Notebook | None = None
+
+    @property
+    def gap(self) -> str:
+        """What of it could not be examined; empty if all was."""
+        return "; ".join(self.cells.gaps)[:300] if self.cells is not None else ""
 
 
 def read(path: Path, *, is_notebook: bool) -> Script:
@@ -94,7 +100,7 @@ def examine(script: Script) -> list[Hit]:
 def found(hit: Hit, path: str, lines: Sequence[str], cells: Notebook | None) -> Found:
     """What a hit is, told of the file that it was found in."""
     rule = BY_ID[hit.rule]
-    text = lines[hit.line - 1] if hit.line <= len(lines) else ""
+    text = masked(lines, hit.line, hit.last)
     part, line = cells.place(hit.line) if cells is not None else ("", hit.line)
     what = hit.what.removeprefix("builtins.")[:80]
     message = f"{what}: {rule.title}; {rule.mend}"

@@ -24,7 +24,7 @@ def is_python(file: File) -> bool:
     if file.suffix in _PYTHON:
         return True
     with open(file.real, "rb") as content:
-        start = content.read(200)
+        start = content.read(4096)
     return start.startswith(b"#!") and _SHEBANG.match(start) is not None
 
 

@@ -33,8 +33,12 @@ def _scan(file: File) -> list[Found]:
         script = child.read(file.real, is_notebook=file.suffix == files.NOTEBOOK)
         hits = child.examine(script)
     except (Unreadable, RecursionError, MemoryError) as error:
-        rule = BY_ID["code/unreadable"]
-        why = error.what if isinstance(error, Unreadable) else "is nested too deeply"
-        return [Found(rule.id, file.path, rule.severity, f"{why}; {rule.mend}", cwe=rule.cwe)]
+        return [_unreadable(file, error.what if isinstance(error, Unreadable) else "is nested too deeply")]
     lines = re.split(r"\r\n|\r|\n", script.module.text)
-    return [child.found(hit, file.path, lines, script.cells) for hit in hits]
+    found = [child.found(hit, file.path, lines, script.cells) for hit in hits]
+    return [*found, _unreadable(file, script.gap)] if script.gap else found
+
+
+def _unreadable(file: File, why: str) -> Found:
+    rule = BY_ID["code/unreadable"]
+    return Found(rule.id, file.path, rule.severity, f"{why}; {rule.mend}", cwe=rule.cwe)

@@ -10,7 +10,7 @@ from wardein.code.child import MOST_PER_FILE
 from wardein.code.examined import Copy
 from wardein.code.rules import BY_ID
 from wardein.code.severities import GRADED, RATED, rule_of
-from wardein.errors import printable
+from wardein.code.text import masked, unquoted
 from wardein.report import Severity, Skipped
 from wardein.scan.merge import Found
 from wardein.tools.bandit import CANARY, Issue, Issues
@@ -30,7 +30,7 @@ def tell(tool: str, issues: Issues, copies: Mapping[str, Copy]) -> tuple[list[Fo
         own = by_file.pop(name, [])
         real = [issue for issue in own if (issue.number, issue.line) != (CANARY, copy.canary)]
         if name in issues.unread:
-            skipped.append(Skipped(copy.path, f"{tool} could not read it ({printable(issues.unread[name])[:200]})"))
+            skipped.append(Skipped(copy.path, f"{tool} could not read it ({unquoted(issues.unread[name])})"))
         elif len(real) == len(own):
             skipped.append(Skipped(copy.path, f"{tool} did not read it to its end"))
         told = _in_file(tool, real, copy)
@@ -53,9 +53,9 @@ def _in_file(tool: str, issues: Sequence[Issue], copy: Copy) -> list[Found]:
             if mentioned[rule] > 1:
                 continue  # once a file is enough for what is no news to anybody
         known = BY_ID.get(rule)
-        message = f"{known.title}; {known.mend}" if known else printable(issue.message)[:300]
+        message = f"{known.title}; {known.mend}" if known else _said(issue)
         part, line = copy.place(issue.line)
-        text = lines[issue.line - 1] if 0 < issue.line <= len(lines) else ""
+        text = masked(lines, issue.line, issue.last)
         last = line + max(issue.last - issue.line, 0)
         if severity is Severity.INFO:
             part, line, last, text = "", 0, 0, ""
@@ -66,6 +66,10 @@ def _in_file(tool: str, issues: Sequence[Issue], copy: Copy) -> list[Found]:
         name = f"{tool}:{letter}{issue.number}"
         found.append(Found(rule, copy.path, severity, message, name, line, last, part, text, cwe))
     return found
+
+
+def _said(issue: Issue) -> str:
+    return unquoted(issue.message) or f"breaks the rule {issue.number}"
 
 
 def severity_of(rule: str, issue: Issue) -> Severity:

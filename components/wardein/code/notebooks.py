@@ -3,32 +3,19 @@
 
 from __future__ import annotations
 
-import ast
+import json
 import re
-import textwrap
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from wardein.code import reading
+from wardein import jsontext
+from wardein.code import ipython, reading
 from wardein.code.reading import Unreadable
-from wardein.errors import WardeinError
-from wardein.jsontext import strict_loads
 
 _PYTHON = re.compile(r"i?python\d?(?:\.\d+)?", re.IGNORECASE)
-_CELL_MAGIC = re.compile(r"\s*%%(!|\w+)(.*)")
-_SHELL_CELLS = ("bash", "sh", "system", "sx", "!", "script")
-# Magics whose cell is Python, and what follows them on their line may be as well.
-_PYTHON_CELLS = ("time", "timeit", "capture", "prun", "memit", "mprun", "python", "python3", "pypy", "debug")
-_TEXT_CELLS = ("html", "markdown", "latex", "svg", "javascript", "js", "HTML", "writefile", "file")
-# A magic, a shell command, help, or automatic calling, at the start of a line; or a magic that is assigned.
-_LINE_MAGIC = re.compile(
-    r"(?P<indent>\s*)(?:(?P<target>[\w.,\s\[\]'\"]+=\s*)(?=[!%]))?(?P<kind>!!|[!%?]+|[,;/](?=\w))(?P<rest>.*)"
-)
-_LONGEST_LINE = 20_000
-_HELP = re.compile(r"(?P<indent>\s*)[\w.*%]+\?{1,2}\s*")
-_TIMED = re.compile(r"(?:time|timeit|prun|memit)\b(?:\s+-\w+\s*\d*)*\s*(?P<code>.*)")
+_PYTHON_KERNEL = re.compile(r".*py(?:thon|spark|\d|\b).*", re.IGNORECASE)
 
 
 @dataclass
@@ -39,11 +26,13 @@ class Notebook:
         text: Python, all code cells one after the other.
         commands: Shell commands with their lines in the text.
         foreign: Lines of the text where a cell of another language begins.
+        gaps: What of it could not be examined.
     """
 
     text: str = ""
     commands: list[tuple[int, str]] = field(default_factory=list)
     foreign: list[int] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
 
@@ -59,28 +48,57 @@ def read(content: bytes) -> Notebook:
     Raises:
         Unreadable: If it is none, is of another language, or a cell cannot be parsed.
     """
-    try:
-        document = strict_loads(content)
-    except (WardeinError, RecursionError) as error:
-        raise Unreadable(f"is not a notebook: {error}") from None
+    document = _document(content)
     notebook = Notebook()
     lines: list[str] = []
     for number, source in _code_cells(document):
         notebook.starts.append(len(lines) + 1)
         notebook.numbers.append(number)
         try:
-            lines += _python(source, len(lines) + 1, notebook)
+            cell = ipython.read(source)
         except Unreadable as error:
             raise Unreadable(f"cell {number} {error.what}") from None
+        first = len(lines) + 1
+        notebook.commands += [(first + line, command) for line, command in cell.commands]
+        notebook.foreign += [first + line for line in cell.foreign]
+        notebook.gaps += [f"cell {number} {gap}" for gap in cell.gaps]
+        lines += cell.lines
     notebook.text = "\n".join(lines) + "\n" if lines else ""
     if len(notebook.text.encode("utf-8", "replace")) > reading.MAX_BYTES:
         raise Unreadable(f"has more than {reading.MAX_BYTES} bytes of code")
     return notebook
 
 
+class _Twice(dict[str, Any]):
+    """An object that has a key twice."""
+
+
+def _document(content: bytes) -> Any:
+    """The document as Jupyter reads it; only the parts that hold code have to be strict, which outputs are not."""
+    if not content.strip():
+        raise Unreadable("is not a notebook: it is empty")
+    if len(content) > jsontext.MAX_BYTES:
+        raise Unreadable(f"is not a notebook: it is larger than {jsontext.MAX_BYTES} bytes")
+    try:
+        return json.loads(content.decode("utf-8"), object_pairs_hook=_object)
+    except UnicodeDecodeError:
+        raise Unreadable("is not a notebook: it is not UTF-8") from None
+    except ValueError as error:
+        where = f" in line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise Unreadable(f"is not a notebook: it is not valid JSON{where}") from None
+    except RecursionError:
+        raise Unreadable("is not a notebook: it is nested too deeply") from None
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else _Twice(found)
+
+
 def _code_cells(document: Any) -> list[tuple[int, str]]:
     if not isinstance(document, Mapping):
         raise Unreadable("is not a notebook: its document is not an object")
+    document = _mapping(document)
     _check_language(document.get("metadata"))
     version = document.get("nbformat")
     if version == 4:
@@ -105,8 +123,11 @@ def _code_cells(document: Any) -> list[tuple[int, str]]:
 def _check_language(metadata: Any) -> None:
     metadata = _mapping(metadata if metadata is not None else {})
     kernel, language = (_mapping(metadata.get(key) or {}) for key in ("kernelspec", "language_info"))
-    for name in (kernel.get("language"), language.get("name")):
-        if name is not None and not (isinstance(name, str) and _PYTHON.fullmatch(name)):
+    names = [name for name in (kernel.get("language"), language.get("name")) if name is not None]
+    if names and not any(names):
+        names = ["python" if _PYTHON_KERNEL.fullmatch(str(kernel.get("name"))) else "unnamed"]
+    for name in names:
+        if name != "" and not (isinstance(name, str) and _PYTHON.fullmatch(name)):
             raise Unreadable("is a notebook of another language than Python")
 
 
@@ -115,96 +136,6 @@ def _source(source: Any, number: int) -> str:
     if not isinstance(text, str):
         raise Unreadable(f"cell {number} has no source")
     return text
-
-
-def _python(source: str, first: int, notebook: Notebook) -> list[str]:
-    """A cell's lines as Python, as many as it has."""
-    lines = re.split(r"\r\n|\r|\n", source)
-    magic = next((line for line in lines if line.strip()), "")
-    match = _CELL_MAGIC.match(magic)
-    if match is None:
-        return _statements(lines, first, notebook)
-    at = lines.index(magic)
-    name, rest = match[1], match[2].strip()
-    is_file = name in ("writefile", "file") and rest.endswith(".py")
-    if name in _PYTHON_CELLS or is_file or (name == "script" and rest.startswith("python")):
-        timed = _TIMED.fullmatch(f"{name} {rest}")
-        lines[at] = timed["code"] if timed is not None and _parses(timed["code"]) else ""
-        return _statements(lines, first, notebook)
-    if name in _SHELL_CELLS:
-        notebook.commands.append((first + at, "\n".join(lines[at + 1 :])))
-    elif name not in _TEXT_CELLS:
-        notebook.foreign.append(first + at)
-    return [""] * len(lines)
-
-
-def _statements(lines: Sequence[str], first: int, notebook: Notebook) -> list[str]:
-    """Lines of Python and of IPython's own syntax, the latter made statements that do nothing."""
-    plain = textwrap.dedent("\n".join(lines)).split("\n") if lines and lines[0][:1].isspace() else list(lines)
-    if _parses("\n".join(plain)):
-        return plain
-    done = list(plain)
-    replaced: dict[int, tuple[int, str]] = {}
-    number = 0
-    while number < len(plain):
-        end, statement, command = _magic_line(plain, number)
-        if statement is not None:
-            done[number:end] = [statement, *[""] * (end - number - 1)]
-            replaced[number] = end, command
-        number = end
-    # What was replaced in the middle of a text was none of IPython's, and could have hidden an expression.
-    while wrong := replaced.keys() - _statement_lines(reading.parse("\n".join(done)).tree):
-        for number in wrong:
-            end, _ = replaced.pop(number)
-            done[number:end] = plain[number:end]
-    notebook.commands += [(first + number, command) for number, (_, command) in replaced.items() if command]
-    return done
-
-
-def _statement_lines(tree: ast.Module) -> set[int]:
-    """The lines, counted from 0, on which a statement begins that are not inside of a text."""
-    begun: set[int] = set()
-    inside: set[int] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.stmt):
-            begun.add(node.lineno - 1)
-        elif isinstance(node, (ast.Constant, ast.JoinedStr)) and node.end_lineno not in (None, node.lineno):
-            inside.update(range(node.lineno - 1, node.end_lineno or 0))
-    return begun - inside
-
-
-def _magic_line(lines: Sequence[str], number: int) -> tuple[int, str | None, str]:
-    """Where IPython's own syntax ends, what it becomes (None if it is none), and the shell command in it."""
-    line = lines[number]
-    helped, match = None, None
-    if len(line) <= _LONGEST_LINE:
-        helped, match = _HELP.fullmatch(line), _LINE_MAGIC.fullmatch(line)
-    if helped is not None:
-        return number + 1, f"{helped['indent']}pass", ""
-    if match is None or (match["target"] and not _parses(f"{match['target'].strip()} None")):
-        return number + 1, None, ""
-    end, rest = number + 1, match["rest"]
-    while rest.endswith("\\") and end < len(lines):
-        rest = rest[:-1] + " " + lines[end].strip()
-        end += 1
-    body = match["indent"] + (f"{match['target'].strip()} None" if match["target"] else "pass")
-    if match["kind"].startswith("!"):
-        return end, body, rest
-    if match["kind"] == "%":
-        timed = _TIMED.fullmatch(rest)
-        if timed is not None and timed["code"] and _parses(timed["code"]):
-            return end, match["indent"] + (match["target"] or "") + timed["code"], ""
-        if re.match(r"(?:pip|sx|system)\b", rest):
-            return end, body, rest if rest.startswith("pip") else rest.partition(" ")[2]
-    return end, body, ""
-
-
-def _parses(text: str) -> bool:
-    try:
-        reading.parse(text)
-    except Unreadable:
-        return False
-    return True
 
 
 def _list(value: Any) -> list[Any]:
@@ -216,4 +147,6 @@ def _list(value: Any) -> list[Any]:
 def _mapping(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise Unreadable("is not a notebook: a part of it is not an object")
+    if isinstance(value, _Twice):
+        raise Unreadable("is not a notebook: a part of it has a duplicate key")
     return value

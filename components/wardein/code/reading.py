@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import io
 import re
+import sys
 import tokenize
 import warnings
 from dataclasses import dataclass
@@ -60,7 +61,9 @@ def parse(text: str) -> Module:
             tree = ast.parse(text)
     except SyntaxError as error:
         line = f" in line {error.lineno}" if error.lineno else ""
-        raise Unreadable(f"is not valid Python{line}") from None
+        raise Unreadable(
+            f"is not valid Python{line}, as Python {sys.version_info[0]}.{sys.version_info[1]} reads it"
+        ) from None
     except (RecursionError, MemoryError):
         raise Unreadable("is nested too deeply or too large to be parsed") from None
     last = tree.body.pop()

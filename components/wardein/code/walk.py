@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from wardein.code import calls, shell
-from wardein.code.calls import Broken, Use
+from wardein.code.calls import Broken, Use, is_false
 from wardein.code.names import Names
 from wardein.report import Severity
 
@@ -20,6 +20,10 @@ _LEAVES = frozenset(
     for kind in parent.__subclasses__()
 ) | {ast.Constant, ast.alias, ast.Pass}
 _BINDING = (ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.withitem, ast.ClassDef, ast.Import, ast.ImportFrom)
+_LOOPS = (ast.For, ast.AsyncFor, ast.comprehension)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_NAMING = (ast.ExceptHandler, ast.MatchAs, ast.MatchStar, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_UNPICKLERS = frozenset({"pickle.Unpickler", "dill.Unpickler", "cloudpickle.Unpickler"})
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,9 @@ class _Parts:
     calls: list[ast.Call] = field(default_factory=list)
     values: list[ast.Name | ast.Attribute] = field(default_factory=list)
     settings: list[tuple[ast.Attribute, ast.expr]] = field(default_factory=list)
+    aliases: list[tuple[str, ast.Name | ast.Attribute]] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+    bases: list[ast.expr] = field(default_factory=list)
 
 
 def examine(tree: ast.Module) -> list[Hit]:
@@ -55,6 +62,10 @@ def examine(tree: ast.Module) -> list[Hit]:
     found = set(_in_settings(parts.settings, names))
     for call in parts.calls:
         found.update(_hit(call, what, broken) for what, broken in _in_call(call, names))
+    for base in parts.bases:
+        found.update(_hit(base, name, Broken("code/pickle-load")) for name in names.of(base) & _UNPICKLERS)
+    # A name that nothing here uses is there for other modules.
+    parts.values += [value for name, value in parts.aliases if name not in parts.used]
     for value in parts.values:
         if id(value) not in handed_on:
             found.update(_in_value(value, names))
@@ -71,14 +82,19 @@ def _read(tree: ast.Module, names: Names) -> _Parts:
         node = todo.pop()
         if isinstance(node, ast.Call):
             parts.calls.append(node)
+            names.read_update(node)
             taken.add(id(node.func))
         elif isinstance(node, (ast.Name, ast.Attribute)):
             if id(node) not in taken and isinstance(node.ctx, ast.Load):
                 parts.values.append(node)
             if isinstance(node, ast.Name):
+                if isinstance(node.ctx, ast.Load):
+                    parts.used.add(node.id)
+                else:
+                    names.read_binding(node.id)
                 continue
             taken.add(id(node.value))
-        elif isinstance(node, _BINDING):
+        else:
             _bind(node, names, parts, taken)
         for value in node.__dict__.values():
             if isinstance(value, list):
@@ -89,21 +105,64 @@ def _read(tree: ast.Module, names: Names) -> _Parts:
 
 
 def _bind(node: ast.AST, names: Names, parts: _Parts, taken: set[int]) -> None:
+    """Tell the names what a node other than a name or a call binds."""
+    _name(node, names)
+    if isinstance(node, _BINDING):
+        _bind_value(node, names, parts, taken)
+    elif isinstance(node, _LOOPS):
+        for value in node.iter.elts if isinstance(node.iter, (ast.Tuple, ast.List, ast.Set)) else ():
+            names.read_value(node.target, value)
+    if isinstance(node, _FUNCTIONS):
+        _defaults(node.args, names)
+
+
+def _name(node: ast.AST, names: Names) -> None:
+    """Names that are bound, but stand in the tree as mere text."""
+    if isinstance(node, _NAMING) and node.name is not None:
+        names.read_binding(node.name)
+    elif isinstance(node, ast.arg):
+        names.read_binding(node.arg)
+    elif isinstance(node, ast.MatchMapping) and node.rest is not None:
+        names.read_binding(node.rest)
+
+
+def _bind_value(node: ast.AST, names: Names, parts: _Parts, taken: set[int]) -> None:
     if isinstance(node, (ast.Import, ast.ImportFrom)):
         names.read_import(node)
     elif isinstance(node, ast.Assign):
-        taken.add(id(node.value))  # an alias: what it is used for is found where it is used
-        for target in node.targets:
-            names.read_value(target, node.value)
-            if isinstance(target, ast.Attribute):
-                taken.discard(id(node.value))
-                parts.settings.append((target, node.value))
+        _assign(node, names, parts, taken)
     elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)) and node.value is not None:
         names.read_value(node.target, node.value)
     elif isinstance(node, ast.withitem) and node.optional_vars is not None:
         names.read_value(node.optional_vars, node.context_expr)
     elif isinstance(node, ast.ClassDef):
+        names.read_class(node)
         taken.update(id(base) for base in node.bases)
+        if not any(isinstance(inner, ast.FunctionDef) and inner.name == "find_class" for inner in node.body):
+            parts.bases += node.bases
+
+
+def _assign(node: ast.Assign, names: Names, parts: _Parts, taken: set[int]) -> None:
+    for target in node.targets:
+        names.read_value(target, node.value)
+        if isinstance(target, ast.Name):
+            taken.add(id(node.value))  # an alias: what it is used for is found where it is used
+            if isinstance(node.value, (ast.Name, ast.Attribute)):
+                parts.aliases.append((target.id, node.value))
+        elif isinstance(target, ast.Attribute):
+            parts.settings.append((target, node.value))
+        elif isinstance(target, ast.Subscript):
+            names.read_item(target, node.value)
+
+
+def _defaults(arguments: ast.arguments, names: Names) -> None:
+    """Bind the default values of parameters."""
+    every = [*arguments.posonlyargs, *arguments.args]
+    given = every[len(every) - len(arguments.defaults) :]
+    pairs = [*zip(given, arguments.defaults, strict=True)]
+    pairs += [(a, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None]
+    for argument, default in pairs:
+        names.read_value(ast.Name(argument.arg), default)
 
 
 def _in_call(call: ast.Call, names: Names) -> Iterator[tuple[str, Broken]]:
@@ -134,10 +193,11 @@ def _keywords(call: ast.Call, names: Names) -> dict[str, ast.expr]:
             continue
         given = names.literal(keyword.value)
         if isinstance(given, ast.Dict):
-            for key, value in zip(given.keys, given.values, strict=True):
+            for key, value in [*zip(given.keys, given.values, strict=True), *names.items(keyword.value)]:
                 name = names.constant(key)
                 if isinstance(name, str):
-                    found[name] = value
+                    # Two values for one key: the dictionary stands for one of them that cannot be told.
+                    found[name] = ast.BoolOp(ast.Or(), [found[name], value]) if name in found else value
         elif isinstance(given, ast.Call) and "builtins.dict" in names.of(given.func):
             found.update((inner.arg, inner.value) for inner in given.keywords if inner.arg is not None)
     return found
@@ -159,10 +219,9 @@ def _in_value(value: ast.Name | ast.Attribute, names: Names) -> Iterator[Hit]:
 def _in_settings(settings: Iterable[tuple[ast.Attribute, ast.expr]], names: Names) -> Iterator[Hit]:
     """Verification that is switched off by an assignment."""
     for target, value in settings:
-        constant = names.constant(value)
-        off = target.attr == "check_hostname" and constant is False
+        off = target.attr == "check_hostname" and names.truth(value) is False
         off = off or (target.attr == "verify_mode" and "ssl.CERT_NONE" in names.of(value))
-        off = off or (target.attr == "verify" and constant is False)
+        off = off or (target.attr == "verify" and is_false(value, names))
         if off:
             yield _hit(target, target.attr, Broken("code/tls-verify-off"))
 

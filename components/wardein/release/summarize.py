@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from wardein import __version__
 from wardein.artifacts import Claims, Source
 from wardein.errors import UsageError, WardeinError
-from wardein.report import Coverage, Finding, Report, Severity, Skipped, Tool, Verdict, conclude
+from wardein.report import Coverage, Finding, Report, Severity, Skipped, Tool, Verdict, conclude, verdict_of
 
 
 def summarize(
@@ -39,6 +41,8 @@ def summarize(
     from wardein.spec import CHECKS
     from wardein.subject import digest_of
 
+    if not checks:
+        raise UsageError("names no check", where="--checks", mend="leave it out for the four scans")
     for check in checks:
         if check not in CHECKS:
             raise UsageError(f"there is no check {check!r}", where="--checks", mend=f"choose from: {', '.join(CHECKS)}")
@@ -84,9 +88,20 @@ def _reports(path: Path) -> Iterator[Report | Skipped]:
                 continue
             statement = read(item.payload)
             if statement.predicate_type == CHECK_RESULT:
-                yield wire.from_json(statement.predicate, statement.subject)
+                yield _recomputed(wire.from_json(statement.predicate, statement.subject))
     except WardeinError as error:
         yield Skipped("evidence", error.what)
+
+
+def _recomputed(report: Report) -> Report:
+    """The report with the verdict that its own content adds up to, if that is worse than the one that it tells."""
+    judged = [criterion.judge(report.metrics) for criterion in report.criteria]
+    verdict, reason = verdict_of(report.coverage, judged, report.findings)
+    if report.version != __version__:
+        verdict, reason = Verdict.ERROR, f"was made by wardein {report.version}, this is {__version__}"
+    if report.verdict is not Verdict.PASS or verdict is Verdict.PASS:
+        return report
+    return replace(report, verdict=verdict, reason=reason)
 
 
 def _worst(report: Report) -> Severity:

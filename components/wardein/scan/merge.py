@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -145,7 +146,9 @@ def _identified(findings: Sequence[Finding]) -> list[Finding]:
     seen: Counter[tuple[str, str, str]] = Counter()
     done = []
     for finding in sorted(findings, key=lambda f: (f.location, f.rule, f.part, f.line, f.purl, f.message)):
-        digest = digest_of_text(finding.identity or finding.purl)
+        # A part that only counts (cell 3) moves like a line; any other is a place of its own.
+        part = re.sub(r"\d+", "", finding.part)
+        digest = digest_of_text(f"{part} {finding.identity or finding.purl or finding.message}")
         key = (finding.rule, finding.location, digest)
         seen[key] += 1
         done.append(replace(finding, identity=f"{digest}:{seen[key]}"))

@@ -15,17 +15,46 @@ from typing import Any
 from wardein.errors import WardeinError
 
 MAX_DEPTH = 500
+# More parts than these are not read: a few kilobytes, compressed, can hold any number of them.
+MAX_NODES = 2_000_000
+# How many of the names that a value is in count, and how short a value is no secret.
+_PARENTS, _SHORTEST, _LONG_KEY = 16, 4, 16
 _COLORS = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]")
 # Keys that say of a value only that it is one: it goes by the name of what it is in.
 _VALUES = frozenset(
     ("value", "defaultvalue", "default", "default_value", "stringvalue", "string_value", "constant", "constantvalue")
     + ("runtimevalue", "data", "text")
 )
+_MERGED = "<<"
 _LABELS = ("output_type", "name", "ename", "execution_count")
 _NAMES = ("name", "key", "Name", "Key")
 
 
-@dataclass(frozen=True)
+class TooLarge(ValueError):
+    """A document has more parts than can be read."""
+
+    def __init__(self) -> None:
+        super().__init__(f"has more than {MAX_NODES} parts")
+
+
+class Nodes:
+    """How many parts of documents may still be read from one text."""
+
+    def __init__(self) -> None:
+        self._left = MAX_NODES
+
+    def take(self, amount: int = 1) -> None:
+        """Use some up.
+
+        Raises:
+            TooLarge: If there are none left.
+        """
+        self._left -= amount
+        if self._left < 0:
+            raise TooLarge
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """A text in a document, and what it is called there.
 
@@ -42,7 +71,7 @@ class Pair:
     sealed: str = ""
 
 
-@dataclass
+@dataclass(slots=True)
 class Node:
     """A mapping or a list (whose keys are empty), with the keys in their order and as often as they are there."""
 
@@ -59,7 +88,7 @@ class Node:
         return found[0] if found else ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Leaf:
     """A plain value."""
 
@@ -67,43 +96,58 @@ class Leaf:
     line: int = 0
 
 
-def read_json(text: str) -> Node | Leaf:
-    """Read one JSON document.
+def read_json(text: str, nodes: Nodes) -> Node | Leaf:
+    """Read one JSON document. Numbers that stand in lists are left out: they have no name and cannot be escaped.
 
     Raises:
+        TooLarge: If it has too many parts.
         ValueError: If it is none.
     """
+    if text.count("[") + text.count("{") > MAX_NODES:
+        raise TooLarge
     try:
-        return _node(json.loads(text, object_pairs_hook=_Object))
+        return _node(json.loads(text, object_pairs_hook=_Object), nodes)
     except RecursionError:
         raise ValueError("is nested too deeply") from None
 
 
-def read_yaml(text: str) -> list[Node | Leaf]:
-    """Read the documents of a YAML text. Aliases of plain values are followed, others are where their anchor is.
+def read_yaml(text: str, nodes: Nodes) -> tuple[list[Node | Leaf], bool]:
+    """Read the documents of a YAML text, with aliases and merges followed.
+
+    Returns:
+        What could be read up to the end or to the first error, and whether it is all.
 
     Raises:
-        ValueError: If it is no YAML, or is nested too deeply.
+        TooLarge: If it has too many parts.
     """
     import yaml
 
-    composer = _Composer()
+    composer = _Composer(nodes)
     try:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
             composer.take(event)
-    except yaml.YAMLError:
-        raise ValueError("is not YAML") from None
-    return composer.documents
+    except TooLarge:
+        raise
+    except (yaml.YAMLError, ValueError):
+        return composer.documents, False
+    return composer.documents, True
 
 
-def pairs(document: Node | Leaf) -> Iterator[Pair]:
-    """Every text in a document with its name."""
+def pairs(document: Node | Leaf, nodes: Nodes) -> Iterator[Pair]:
+    """Every text in a document with its name, and the keys that are long enough to be secrets themselves.
+
+    Raises:
+        TooLarge: If there are too many, as where aliases of aliases multiply.
+    """
     waiting: list[tuple[Node | Leaf, str, tuple[str, ...], str]] = [(document, "", (), "")]
     while waiting:
         node, name, parents, sealed = waiting.pop()
+        nodes.take()
         if isinstance(node, Leaf):
-            yield Pair(_called(name, parents), node.value, parents, node.line, sealed)
+            if len(node.value) >= _SHORTEST:
+                yield Pair(_called(name, parents), node.value, parents, node.line, sealed)
             continue
+        yield from (Pair("", key, parents) for key, _ in node.items if len(key) >= _LONG_KEY)
         if not node.is_map:
             yield from _arguments(node, parents)
         elif called := node.text(*_NAMES):
@@ -113,7 +157,7 @@ def pairs(document: Node | Leaf) -> Iterator[Pair]:
         inner = (*parents, name) if name else parents
         for key, child in node.items:
             within = key if is_secret and key in ("data", "stringData") else sealed
-            waiting.append((child, key or name, inner[-MAX_DEPTH:] if key else parents, within))
+            waiting.append((child, key or name, inner[-_PARENTS:] if key else parents, within))
 
 
 @dataclass(frozen=True)
@@ -131,10 +175,11 @@ class Cell:
         return 0 if self.part.endswith("metadata") else 1
 
 
-def cells(notebook: Node | Leaf) -> list[Cell]:
+def cells(notebook: Node | Leaf, nodes: Nodes) -> list[Cell]:
     """The parts of a notebook, which hold all that is in it.
 
     Raises:
+        TooLarge: If it has too many parts.
         WardeinError: If it is no notebook.
     """
     lists = [v for v in notebook.all("cells") if isinstance(v, Node)] if isinstance(notebook, Node) else []
@@ -148,34 +193,36 @@ def cells(notebook: Node | Leaf) -> list[Cell]:
         for part, keys, code in (("", ("source",), is_code), (", output", ("outputs",), False)):
             inner = [value for key in keys for value in cell.all(key)]
             if inner:
-                said = tuple(p for value in inner for p in pairs(value))
+                said = tuple(p for value in inner for p in pairs(value, nodes))
                 found.append(Cell(f"cell {number}{part}", _COLORS.sub("", _spoken(inner)), code, said if part else ()))
         rest = Node(True, [(key, value) for key, value in cell.items if key not in ("source", "outputs")])
-        found.append(Cell(f"cell {number}, metadata", _spoken([rest]), False, tuple(pairs(rest))))
+        found.append(Cell(f"cell {number}, metadata", _spoken([rest]), False, tuple(pairs(rest, nodes))))
     rest = Node(True, [(key, value) for key, value in notebook.items if key != "cells"])
-    found.append(Cell("metadata", _spoken([rest]), False, tuple(pairs(rest))))
-    return [cell for cell in found if cell.text.strip()]
+    found.append(Cell("metadata", _spoken([rest]), False, tuple(pairs(rest, nodes))))
+    return [cell for cell in found if cell.text.strip() or cell.pairs]
 
 
 class _Object(list[tuple[str, Any]]):
     """A JSON object as its pairs."""
 
 
-def _node(value: Any) -> Node | Leaf:
+def _node(value: Any, nodes: Nodes) -> Node | Leaf:
+    nodes.take()
     if isinstance(value, _Object):
-        return Node(True, [(key, _node(item)) for key, item in value])
+        return Node(True, [(key, _node(item, nodes)) for key, item in value])
     if isinstance(value, list):
-        return Node(False, [("", _node(item)) for item in value])
+        return Node(False, [("", _node(item, nodes)) for item in value if isinstance(item, (str, list))])
     return Leaf(value if isinstance(value, str) else json.dumps(value))
 
 
 class _Composer:
     """Documents from events: composing them recursively is what deep nesting kills a process with."""
 
-    def __init__(self) -> None:
+    def __init__(self, nodes: Nodes) -> None:
         self.documents: list[Node | Leaf] = []
-        self._open: list[tuple[Node, list[str]]] = []
-        self._anchors: dict[str, Leaf] = {}
+        self._nodes = nodes
+        self._open: list[tuple[Node, list[str], str]] = []
+        self._anchors: dict[str, Node | Leaf] = {}
 
     def take(self, event: Any) -> None:
         """Take the next event."""
@@ -187,21 +234,48 @@ class _Composer:
                 self._anchors[event.anchor] = leaf
             self._put(leaf)
         elif isinstance(event, yaml.AliasEvent):
-            self._put(self._anchors.get(event.anchor or "", Leaf("", _line(event))))
+            node = self._anchors.get(event.anchor or "", Leaf("", _line(event)))
+            if isinstance(node, Node) and self._merges:
+                self._merge(node)
+            else:
+                self._put(node)
         elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
-            node = Node(isinstance(event, yaml.MappingStartEvent))
-            self._put(node)
-            self._open.append((node, []))
+            opened = Node(isinstance(event, yaml.MappingStartEvent))
+            if not self._merges:
+                self._put(opened)
+            self._open.append((opened, [], event.anchor or ""))
             if len(self._open) > MAX_DEPTH:
                 raise ValueError("is nested too deeply")
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-            self._open.pop()
+            self._close()
+
+    @property
+    def _merges(self) -> bool:
+        """Whether what comes next is what a merge key leads to."""
+        return bool(self._open) and self._open[-1][1] == [_MERGED]
+
+    def _close(self) -> None:
+        # Its anchor is known from its end on, so that nothing is in itself.
+        closed, _, anchor = self._open.pop()
+        if anchor:
+            self._anchors[anchor] = closed
+        if self._merges:
+            self._merge(closed)
+
+    def _merge(self, node: Node) -> None:
+        """Put what a merge key leads to, a mapping or a list of them, beside it."""
+        parent, key, _ = self._open[-1]
+        key.clear()
+        for mapping in [node] if node.is_map else [child for _, child in node.items if isinstance(child, Node)]:
+            self._nodes.take(len(mapping.items))
+            parent.items.extend(mapping.items)
 
     def _put(self, node: Node | Leaf) -> None:
+        self._nodes.take()
         if not self._open:
             self.documents.append(node)
             return
-        parent, key = self._open[-1]
+        parent, key, _ = self._open[-1]
         if not parent.is_map:
             parent.items.append(("", node))
         elif key:

@@ -60,8 +60,8 @@ def repositories(files: Sequence[File]) -> tuple[list[str], list[Skipped]]:
         elif name == ".git" and not _is_pointer_to(file, paths):
             gaps.append(_gap(path, "is a worktree or submodule whose repository is not in the folder"))
     gaps += _elsewhere(paths, found)
-    dot_gits = {f"/{p}"[: f"/{p}".rindex("/.git/") + 5].lstrip("/") for p in paths if "/.git/" in f"/{p}"}
-    gaps += [_gap(d, "is not a repository that git can read") for d in sorted(dot_gits) if _lacks_head(d, paths)]
+    dot_gits = {f"/{p}"[1 : match.start() + 5] for p in paths for match in re.finditer("/(?=\\.git/)", f"/{p}")}
+    gaps += [_gap(d, "is not a repository that git can read") for d in sorted(dot_gits) if f"{d}/HEAD" not in paths]
     gaps += [_gap(path, "is among a repository's objects, and is none") for path in _strays(paths, found)]
     return sorted(found), gaps
 
@@ -99,21 +99,24 @@ def _elsewhere(paths: Mapping[str, File], found: Collection[str]) -> Iterator[Sk
                 yield _gap(folder or "the repository", "has its objects elsewhere (commondir)")
 
 
-def _lacks_head(folder: str, paths: Collection[str]) -> bool:
-    return f"{folder}/HEAD" not in paths
-
-
 def _gap(name: str, reason: str) -> Skipped:
     return Skipped(masked(name), reason)
 
 
-def read(source: Path, folders: Sequence[str], keep: Keep | None = None) -> History:
-    """Search every object of the repositories, whether anything leads to it or not."""
+def read(source: Path, folders: Sequence[str], most: int, keep: Keep | None = None) -> History:
+    """Search every object of the repositories, whether anything leads to it or not.
+
+    Args:
+        source: The source folder.
+        folders: The repositories in it.
+        most: How many secrets may be found before the rest is a gap.
+        keep: As for :func:`wardein.secrecy.search.search`.
+    """
     history = History()
     for folder in folders:
         try:
             with git.salvaged(source / folder) as bare:
-                _search(bare, folder, history, keep)
+                _search(bare, folder, history, most, keep)
         except WardeinError as error:
             history.gaps.append(_gap(folder or "the repository", str(error)))
     return history
@@ -137,7 +140,7 @@ def _with_past(secret: Secret, part: str) -> Secret:
     return replace(secret, note=", ".join(filter(None, (secret.note, note)))) if part else secret
 
 
-def _search(bare: git.Bare, folder: str, history: History, keep: Keep | None) -> None:
+def _search(bare: git.Bare, folder: str, history: History, most: int, keep: Keep | None) -> None:
     root = PurePosixPath(folder).parent.as_posix() if PurePosixPath(folder).name == ".git" else folder
     things, places = bare.things(), bare.places()
     order = {name: number for number, name in enumerate(places)}
@@ -157,6 +160,9 @@ def _search(bare: git.Bare, folder: str, history: History, keep: Keep | None) ->
             where = replace(secret, part=", ".join(filter(None, (part, secret.part))))
             found.setdefault(secret.value, Past(path, where))
         history.gaps += [replace(s, what=f"{s.what}, {part}") for s in skipped(path, searched.gaps)]
+        if len(history.secrets) + len(found) > most:
+            history.gaps.append(_gap(folder or "the repository", "holds more secrets than are listed"))
+            break
     history.secrets += found.values()
     history.objects += len(things)
 

@@ -37,7 +37,7 @@ _PASSWORD = re.compile(r"pass(?:word|wd|phrase|code|wort)?|pwd", re.IGNORECASE)
 _NO_SECRET = re.compile(
     rf"{_EDGE}(?:pad|eos|bos|unk|sep|cls|mask|start|end|stop|special|next|prev|continuation|continue|page|pagination|image|"
     r"audio|video|csrf|xsrf|first|last|per|num|max|min|n|by|is|has|use|no|show|primary|foreign|public|sort|partition|tool|"
-    r"eot|eom|role|prefix|suffix|separator|begin|decoder|new|input|output|prompt|completion|cancellation|request|"
+    r"eot|eom|role|prefix|suffix|separator|begin|decoder|output|prompt|completion|cancellation|request|"
     r"clientrequest|client_request|idempotency|sequence|dns)[\W_]?(?:token|key|secret|pass|password|credentials?)s?$",
     re.IGNORECASE,
 )
@@ -174,7 +174,7 @@ def _strength(name: str, value: str) -> str:
         or _SYNTAX.search(value)
         or _PATH.match(value)
         or _IDENTIFIER.fullmatch(value)
-        or " " in value
+        or (" " in value and not (_PASSWORD.search(name) and _is_phrase(value)))
         or len(value) > 2000
     ):
         return ""
@@ -187,6 +187,12 @@ def _strength(name: str, value: str) -> str:
     if kinds >= 2 and len(value) >= (6 if is_password else 8):
         return "secret/weak-password"
     return ""
+
+
+def _is_phrase(value: str) -> bool:
+    """Whether it is a few words with digits or signs inside of each, which no prose has."""
+    words = value.split(" ")
+    return len(words) < 5 and all(len(word) > 3 and not word[:-1].isalpha() for word in words)
 
 
 def _name(text: str, match: re.Match[str]) -> str:

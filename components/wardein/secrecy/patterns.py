@@ -123,6 +123,13 @@ PATTERNS = (
         "curl",
         r"\bcurl\b[^\n|;]{0,300}?\s(?:-u|--user)[ =]?[\"']?[^\s:\"']{1,80}:(?P<value>[^\s\"']{4,100})",
     ),
+    _form(
+        "basic-auth",
+        "auth",
+        r"\bauth\s{0,3}=\s{0,3}[\w.]{0,60}\(\s{0,40}[rbfu]?(?P<quote>[\"'])[^\"'\n]{1,100}(?P=quote)\s{0,3},\s{0,40}"
+        r"[rbfu]?(?P<end>[\"'])(?P<value>[^\"'\n]{4,200})(?P=end),?\s{0,40}\)",
+        precise=False,
+    ),
     _form("url-password", "://", r"://[^\s:/@\"'<>{}\\]{0,100}:(?P<value>[^\s/@\"'<>\\]{1,300}+)@(?=[\w\[$%{(.])"),
     _form("connection-string", "password pwd", r";\s{0,3}(?i:password|pwd)\s{0,3}=\s{0,3}(?P<value>[^;\"'\s]{4,200})"),
     _form(

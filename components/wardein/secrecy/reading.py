@@ -36,6 +36,9 @@ _BOMS = ((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"), (b"\xef\xbb\x
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
+# A manifest of a Kubernetes secret; what is in it is base64, so its text alone tells too little.
+_MANIFEST = re.compile(r"""(?:^|[{,\s\-])["']?kind["']?[ \t]*:\s*["']?Secret["']?[ \t\r]*(?:$|[,}#])""", re.MULTILINE)
+_YAML_START = re.compile(r"(?:[ \t]*(?:#[^\n]{0,1000})?\r?\n){0,200}(?:apiVersion|kind|---)(?::|\s)")
 _RUN = re.compile(rb"[\t\n\r\x20-\x7e]{8,}+")
 _WIDE_RUN = re.compile(rb"(?:[\t\n\r\x20-\x7e]\0){8,}+")
 
@@ -90,11 +93,11 @@ def pieces(path: str, stream: BinaryIO, budget: archives.Budget | None = None, d
         yield from _gaps_of_archive(path, stream, start, budget, depth, size)
         yield from _texts(path, suffix, stream, size)
         return
+    yield from _gaps_of_archive(path, stream, start, budget, depth, size)
     if suffix in _TEXT or PurePosixPath(path).name in _TEXT_NAMES:
         yield from _texts(path, suffix, stream, size)
-        return
-    yield from _gaps_of_archive(path, stream, start, budget, depth, size)
-    yield from _runs(stream)
+    else:
+        yield from _runs(stream)
 
 
 def _gaps_of_archive(
@@ -131,58 +134,88 @@ def _texts(path: str, suffix: str, stream: BinaryIO, size: int) -> Iterator[Piec
         yield from _windows(stream, is_code)
         return
     text = _decoded(stream.read())
+    nodes = documents.Nodes()
     if suffix == ".ipynb":
         try:
-            for cell in documents.cells(documents.read_json(text)):
+            for cell in documents.cells(documents.read_json(text, nodes), nodes):
                 yield Piece(cell.text, cell.part, cell.first, cell.is_code, pairs=cell.pairs)
             return
+        except documents.TooLarge as error:
+            yield Gap("", str(error))
         except (ValueError, WardeinError):
             yield Gap("", "is not a notebook that can be read")
-    yield Piece(text, is_code=is_code, pairs=(*_of_document(text, suffix), *_of_run(path, text)))
-
-
-def _of_document(text: str, suffix: str) -> Iterator[Pair]:
-    """What a document says, with the lines that it says it in; nothing if it is none."""
-    start = text[:200].lstrip()
+    said: list[Pair] = []
+    is_read = True
     try:
-        if suffix in (".yaml", ".yml") or start.startswith(("apiVersion:", "kind:", "---\n")):
-            for document in documents.read_yaml(text):
-                yield from documents.pairs(document)
-        elif suffix in (".json", ".tfstate", ".avsc") or (start.startswith(("{", "[")) and suffix not in CODE):
-            yield from _of_json(text)
-    except ValueError:
-        return  # a template or a fragment: its text is searched
+        is_read = _of_document(text, suffix, said, nodes)
+    except documents.TooLarge as error:
+        said.clear()
+        yield Gap("", str(error))
+    if not is_read and _MANIFEST.search(text):
+        yield Gap("", "says that it is a Kubernetes secret, and cannot be read to its end")
+    yield Piece(text, is_code=is_code, pairs=(*said, *_of_run(path, text)))
 
 
-def _of_json(text: str) -> Iterator[Pair]:
+def _of_document(text: str, suffix: str, said: list[Pair], nodes: documents.Nodes) -> bool:
+    """Add what a document says, with the lines that it says it in.
+
+    Returns:
+        Whether it could be read to its end; templates and fragments cannot, and only their text is searched.
+
+    Raises:
+        TooLarge: If it has too many parts.
+    """
+    is_yaml = suffix in (".yaml", ".yml") or _YAML_START.match(text) or (not suffix and _MANIFEST.search(text))
+    is_json = suffix in (".json", ".tfstate", ".avsc") or text[:200].lstrip().startswith(("{", "["))
+    if is_json and suffix not in (*CODE, ".yaml", ".yml"):
+        return _of_json(text, said, nodes)
+    if is_yaml and suffix not in CODE:
+        read, is_whole = documents.read_yaml(text, nodes)
+        for document in read:
+            said += documents.pairs(document, nodes)
+        return is_whole
+    return True
+
+
+def _of_json(text: str, said: list[Pair], nodes: documents.Nodes) -> bool:
     try:
-        found = list(documents.pairs(documents.read_json(text)))
+        said += documents.pairs(documents.read_json(text, nodes), nodes)
+        return True
+    except documents.TooLarge:
+        raise
     except ValueError:
-        found = []
-        for line in text.splitlines():  # one document a line, as in logs and evidence
-            if line.startswith("{"):
-                try:
-                    found += documents.pairs(documents.read_json(line))
-                except ValueError:
-                    continue
-    yield from found
+        is_read = False
+    for line in text.splitlines():  # one document a line, as in logs and evidence
+        if line.startswith("{"):
+            try:
+                said += documents.pairs(documents.read_json(line, nodes), nodes)
+                is_read = True
+            except documents.TooLarge:
+                raise
+            except ValueError:
+                if _MANIFEST.search(line):
+                    return False
+    return is_read
 
 
 def _of_run(path: str, text: str) -> Iterator[Pair]:
     """Parameters and tags of MLflow runs: a file each, whose name is the key."""
     parts = PurePosixPath(path).parts
-    if len(parts) > 2 and parts[-2] in ("params", "tags"):
+    if len(parts) > 1 and parts[-2] in ("params", "tags"):
         yield Pair(parts[-1], text.strip(), line=1)
 
 
-def _windows(stream: BinaryIO, is_code: bool) -> Iterator[Piece]:
-    first, kept = 1, b""
+def _windows(stream: BinaryIO, is_code: bool) -> Iterator[Piece | Gap]:
+    first, kept, is_manifest = 1, b"", False
     while chunk := stream.read(WINDOW):
         window = kept + chunk
         text = window.replace(b"\0", b"").decode("latin-1") if b"\0" in window else _decoded(window)
+        is_manifest = is_manifest or (not is_code and _MANIFEST.search(text) is not None)
         yield Piece(text, first=first, is_code=is_code)
         kept = window[-OVERLAP:]
         first += window[: len(window) - len(kept)].count(b"\n")
+    if is_manifest:
+        yield Gap("", f"says that it is a Kubernetes secret, and has more than {WHOLE} bytes")
 
 
 def _runs(stream: BinaryIO) -> Iterator[Piece]:

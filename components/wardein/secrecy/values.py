@@ -12,9 +12,10 @@ from functools import lru_cache
 # Values that vendors print in their documentation, which open nothing.
 _DOCUMENTED = ("EXAMPLE", "example", "xxxx", "XXXX", "****", "....", "0000000000", "1234567890abcdef1234567890abcdef")
 _PLACEHOLDER = re.compile(
-    r"change[_\- ]?(?:me|it|this)|place[_\- ]?holder|example|your[_\-. ]|^my[_\-]|redacted|dummy|sample|insert[_\- ]|"
-    r"replace[_\- ]?(?:me|with|this)|todo|fixme|to[_\-]be[_\-]|xxx|\*\*\*|\.\.\.|…|"
-    r"not[_\-]?(?:a[_\-]?)?(?:real|used|set)|"
+    # As words of their own: strong passwords hold some of them by chance.
+    r"(?<![A-Za-z])(?:change[_\- ]?(?:me|it|this)|place[_\- ]?holder|your[_\-. ]|insert[_\- ]|to[_\-]be[_\-]|"
+    r"replace[_\- ]?(?:me|with|this)|(?:example|redacted|dummy|sample|todo|fixme)s?(?:(?![A-Za-z])|(?-i:(?=[A-Z])))|"
+    r"not[_\-]?(?:a[_\-]?)?(?:real|used|set))|(?-i:EXAMPLE)|^my[_\-]|xxx|\*\*\*|\.\.\.|…|"
     r"^(?:fake|mock|none|null|true|false|undefined|empty|default|secret|password|passwd|pass|pwd|pw|token|string|unused|unknown)[\W\d]{0,3}$",
     re.IGNORECASE,
 )

@@ -22,7 +22,9 @@ from wardein.tools import run
 VARIABLE = "WARDEIN_BANDIT"
 INSTALL = f"run: pip install 'wardein[scan]', or set {VARIABLE} to its absolute path"
 OLDEST = (1, 8, 0)
-MAX_SECONDS = 3600
+# Its expressions take a time that grows with the square of a text's length; honest code is done long before.
+BASE_SECONDS = 60
+BYTES_A_SECOND = 20_000
 CANARY = "101"
 _RATED = ("LOW", "MEDIUM", "HIGH", "UNDEFINED")
 
@@ -90,8 +92,13 @@ def started(program: run.Program, folder: Path) -> Iterator[run.Running]:
         WardeinError: If it cannot be started.
     """
     options = ["--recursive", "--format", "json", "--quiet", "--number", "0", "--ignore-nosec", "--exclude", ""]
-    with run.started([program.path, *options, folder], time_limit=MAX_SECONDS, what="bandit") as running:
+    with run.started([program.path, *options, folder], time_limit=time_limit(folder), what="bandit") as running:
         yield running
+
+
+def time_limit(folder: Path) -> float:
+    """How long it may take for the files of a folder, in seconds."""
+    return BASE_SECONDS + sum(file.stat().st_size for file in folder.iterdir()) / BYTES_A_SECOND
 
 
 def read(ended: run.Ended) -> Issues:

@@ -32,6 +32,8 @@ _META_BODY = struct.Struct("<IIIIQQQQQ")  # magic, version, page size, flags, ro
 _MAX_KEY = 32768
 _MAX_COUNT = 0xFFF0
 _MAX_DEPTH = 32
+# How often a file may be read through while it is open, at most.
+_MOST_READS = 50
 
 _Item = TypeVar("_Item")
 
@@ -156,6 +158,7 @@ class _File:
     data: mmap.mmap
     name: str
     page_size: int = _PAGE
+    visits: int = 0
 
     def take(self, layout: struct.Struct, offset: int) -> tuple[int, ...]:
         if offset < 0 or offset + layout.size > len(self.data):
@@ -185,7 +188,10 @@ class Bucket:
 
     def _walk(self, offset: int, depth: int, pages_left: list[int]) -> Iterator[tuple[bytes, bytes | Bucket]]:
         pages_left[0] -= 1
-        if depth > _MAX_DEPTH or pages_left[0] < 0:
+        self._file.visits += 1
+        # Pages that many buckets share would be read again for each of them.
+        too_often = self._file.visits > _MOST_READS * (len(self._file.data) // self._file.page_size + 1)
+        if depth > _MAX_DEPTH or pages_left[0] < 0 or too_often:
             raise self._file.damaged()
         _, flags, count, _ = self._file.take(_HEADER, offset)
         first = offset + _HEADER.size

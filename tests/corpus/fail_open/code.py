@@ -134,6 +134,27 @@ CASES: tuple[Case, ...] = (
     ),
     Case(
         "scan_code",
+        "code below a request for help (IPython)",
+        "FAIL",
+        "code/pickle-load n.ipynb cell 1 4",
+        tree({"n.ipynb": notebook("%%html?\n" + RISK)}, ruff(".")),
+    ),
+    Case(
+        "scan_code",
+        "a cell for another Python program",
+        "FAIL",
+        "code/pickle-load n.ipynb cell 1 4",
+        tree({"n.ipynb": notebook("%%script /usr/bin/python3\n" + RISK)}, ruff(".")),
+    ),
+    Case(
+        "scan_code",
+        "a magic that is not known",
+        "ERROR",
+        "n.ipynb: cell 1 holds the magic %mine",
+        tree({"n.ipynb": notebook("%mine model.pkl")}, ruff(".")),
+    ),
+    Case(
+        "scan_code",
         "a notebook whose document is cut off",
         "ERROR",
         "n.ipynb: is not a notebook",
