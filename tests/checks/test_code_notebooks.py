@@ -168,6 +168,11 @@ def test_kernel_tells_the_language_if_nothing_else_does(name: str, fine: bool) -
             notebooks.read(content)
 
 
+def test_pyspark_is_python() -> None:
+    kernel = {"kernelspec": {"language": "", "name": "pysparkkernel"}, "language_info": {"name": "pyspark"}}
+    assert notebooks.read(notebook("x = 1", metadata=kernel)).text == "x = 1\n"
+
+
 def test_cells_of_other_languages_are_told() -> None:
     book = read("x = 1", "%%R\nx <- 1", "%%html\n<b>", "%%bash\nls", "%sql select 1")
     assert [book.place(line) for line in book.foreign] == [("cell 2", 1), ("cell 5", 1)]

@@ -293,11 +293,11 @@ def test_verification_is_off_for_whatever_counts_as_false(code: str) -> None:
 
 
 def test_flag_that_cannot_be_told_is_medium() -> None:
-    code = "def f(trust, mode):\n    anything(trust_remote_code=trust)\n    anything(safe_mode=mode)\n"
+    code = "def f(trust):\n    anything(trust_remote_code=trust)\n    anything(allow_dangerous_code=trust)\n"
     found = walk.examine(ast.parse(code))
     assert [(hit.rule, hit.severity) for hit in found] == [
         ("code/trust-remote-code", "medium"),
-        ("code/keras-unsafe-load", "medium"),
+        ("code/dangerous-flag", "medium"),
     ]
 
 

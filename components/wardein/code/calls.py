@@ -303,14 +303,12 @@ def _is_on(rule: str, unknown: Severity | None = None) -> Callable[[ast.expr, Na
     return judge
 
 
-def _is_off(rule: str, unknown: Severity) -> Callable[[ast.expr, Names], Iterable[Broken]]:
-    """Switched off; what cannot be told is broken with a severity of its own."""
+def _is_off(rule: str) -> Callable[[ast.expr, Names], Iterable[Broken]]:
+    """Switched off; what cannot be told is not: others use the word for something else."""
 
     def judge(argument: ast.expr, names: Names) -> Iterable[Broken]:
         if any(is_false(value, names) for value in names.values(argument)):
             yield Broken(rule)
-        elif names.truth(argument) is None:
-            yield Broken(rule, unknown)
 
     return judge
 
@@ -451,7 +449,7 @@ KEYWORDS: dict[str, Callable[[ast.expr, Names], Iterable[Broken]]] = {
     "allow_dangerous_code": _is_on("code/dangerous-flag", Severity.MEDIUM),
     "allow_dangerous_requests": _is_on("code/dangerous-flag", Severity.MEDIUM),
     "allow_dangerous_tools": _is_on("code/dangerous-flag", Severity.MEDIUM),
-    "safe_mode": _is_off("code/keras-unsafe-load", Severity.MEDIUM),
+    "safe_mode": _is_off("code/keras-unsafe-load"),
     "packages_to_install": _requirements,
     "pip_index_urls": _index,
     "requirements": _requirements,

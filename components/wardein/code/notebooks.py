@@ -14,7 +14,7 @@ from wardein import jsontext
 from wardein.code import ipython, reading
 from wardein.code.reading import Unreadable
 
-_PYTHON = re.compile(r"i?python\d?(?:\.\d+)?", re.IGNORECASE)
+_PYTHON = re.compile(r"pyspark|i?python\d?(?:\.\d+)?", re.IGNORECASE)
 _PYTHON_KERNEL = re.compile(r".*py(?:thon|spark|\d|\b).*", re.IGNORECASE)
 
 

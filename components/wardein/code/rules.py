@@ -273,7 +273,7 @@ OWN = (
     Rule(
         "code/other-language-cell",
         LOW,
-        "is a cell in another language, or of a magic that is not known: it was not looked at",
+        "is a cell in another language: it was not looked at",
         "It can do what Python can; somebody has to read it.",
         "move it to a file that its own scanner reads",
     ),
