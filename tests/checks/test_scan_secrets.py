@@ -11,11 +11,13 @@ import json
 import lzma
 import os
 import random
+import shutil
 import string
 import subprocess
 import sys
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ import pytest
 
 from tests.conftest import Ran
 from tests.corpus.fail_open.case import program, write
+from tests.machinery.test_checkout import committed
 
 pytestmark = pytest.mark.scanners
 Scan = Callable[..., Ran]
@@ -634,3 +637,220 @@ def test_through_a_process(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert json.loads(ended.stdout)["findings"][0]["ruleId"] == "secret/github-token"
     assert TOKEN[4:] not in ended.stdout + ended.stderr
+
+
+# What hid secrets from earlier versions
+
+
+def test_repository_in_a_folder_called_objects_is_searched(repository: Path, scan: Scan, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "--quiet", "--bare", str(repository), str(tmp_path / "all/objects/backup.git"))
+    write(tmp_path / "source", {})
+    shutil.rmtree(tmp_path / "source")
+    shutil.move(tmp_path / "all", tmp_path / "source")
+    assert [rule for rule, *_ in rules(scan({}))] == ["secret/github-token"]
+
+
+def test_pack_of_any_name_is_searched(repository: Path, scan: Scan) -> None:
+    git(repository, "gc", "--quiet")
+    for file in (repository / ".git/objects/pack").iterdir():
+        file.rename(file.with_name(f"pack-a.b{file.suffix}"))
+    ran = scan({})
+    assert ran.code == 1
+    assert ("secret/github-token", "old/b.py") in {(rule, where) for rule, where, *_ in rules(ran)}
+
+
+def test_comment_does_not_change_the_hash(repository: Path, scan: Scan) -> None:
+    with (repository / ".git/config").open("a") as file:
+        file.write("# objectformat = sha256\n")
+    assert [rule for rule, *_ in rules(scan({}))] == ["secret/github-token"]
+
+
+def test_objects_elsewhere_are_errors(repository: Path, scan: Scan) -> None:
+    for name in ("objects", "refs", "config"):
+        (repository / "store").mkdir(exist_ok=True)
+        shutil.move(repository / ".git" / name, repository / "store" / name)
+    assert ".git: has no objects" in skipped(scan({}))
+    assert "has its objects elsewhere (commondir)" in skipped(scan({".git/commondir": "../store\n"}))
+
+
+def test_stray_files_among_objects_are_errors(repository: Path, scan: Scan) -> None:
+    assert ".git/objects/pack/old: is among a repository's objects" in skipped(scan({".git/objects/pack/old": "x"}))
+
+
+def test_bundle_is_an_error(repository: Path, scan: Scan, tmp_path: Path) -> None:
+    git(repository, "bundle", "create", str(tmp_path / "b"), "--all")
+    shutil.rmtree(repository)
+    assert "cannot be opened (git bundle)" in skipped(scan({"b": (tmp_path / "b").read_bytes()}))
+
+
+def test_history_has_a_budget(repository: Path, scan: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wardein.secrecy.history.MAX_HISTORY", 10)
+    assert "more than 10 bytes in its history; 1 objects were not searched" in skipped(scan({}))
+
+
+def test_tags_are_read_together(repository: Path, scan: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
+    from wardein.tools import run
+
+    for number in range(20):
+        git(repository, "tag", "-a", f"v{number}", "-m", KINDS["npm"][1] if number == 13 else "x\n\ny")
+    started: list[object] = []
+    monkeypatch.setattr("wardein.tools.git.run.run", lambda *a, _run=run.run, **k: started.append(a) or _run(*a, **k))
+    assert "secret/npm-token" in {rule for rule, _, part, _ in rules(scan({})) if part.startswith("tag ")}
+    assert len(started) < 15
+
+
+def _old_tar(name: str, content: bytes, kind: bytes = b"\0") -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    header = bytearray(info.tobuf(tarfile.USTAR_FORMAT))
+    header[156:157], header[257:265] = kind, bytes(8)
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header) + content + bytes(-len(content) % 512 + 1024)
+
+
+def _ar(content: bytes) -> bytes:
+    return b"!<arch>\n" + b"%-48s%-10d`\n" % (b"data", len(content)) + content
+
+
+def hidden(content: bytes) -> dict[str, bytes]:
+    packs = packed(content)
+    zipped, clean = packs["a.whl"], packed(b"nothing")
+    return {
+        "a.bz2": bz2.compress(b"x") + zipped,
+        "a.xz": lzma.compress(b"x") + zipped,
+        "a.gz": gzip.compress(b"x") + zipped,
+        "a.tar": clean["a.tar"] + zipped,
+        "two.zip": zipped + clean["a.whl"],
+        "text.csv": zipped,
+        "a.lzma": lzma.compress(content, lzma.FORMAT_ALONE),
+        "a.z": zlib.compress(content),
+        "a.deb": _ar(lzma.compress(content)),
+        "old.tar": _old_tar("a.gz", gzip.compress(content)),
+        "unknown.tar": _old_tar("a.gz", gzip.compress(content), b"Z"),
+        "bz2 twice": bz2.compress(b"x\n") + bz2.compress(content),
+    }
+
+
+@pytest.mark.parametrize("name", hidden(b""))
+def test_nothing_hides_behind_an_archive(name: str, scan: Scan) -> None:
+    ran = scan({name: hidden(KINDS["github"][1].encode())[name]})
+    assert ("secret/github-token", name) in {(rule, where) for rule, where, *_ in rules(ran)}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (gzip.compress(b"x") + b"rest", "belongs to none of them"),
+        (b"070701" + b"0" * 104 + b"a\0", "cannot be opened (cpio)"),
+        (b"PACK\0\0\0\2" + bytes(50), "cannot be opened (git pack)"),
+    ],
+    ids=["trailing data", "cpio", "pack"],
+)
+def test_archives_that_are_gaps(content: bytes, told: str, scan: Scan) -> None:
+    assert told in skipped(scan({"a": content}))
+
+
+def test_text_that_begins_like_zlib_is_text(scan: Scan) -> None:
+    assert scan({"a.txt": "x^2 + y^2 = z^2\n" * 80, "b.txt": "x^2"}).code == 0
+
+
+SEALED = base64.b64encode(b"Tr0ub4dor&3xyz!9").decode()
+MANIFEST = f"apiVersion: v1\nkind: Secret\nmetadata: {{name: x}}\ndata:\n  conn: {SEALED}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "gap"),
+    [
+        ("a.yaml", MANIFEST + "---\na: [\n", "cannot be read to its end"),
+        ("a.yaml", MANIFEST + "{{ if }}\n", "cannot be read to its end"),
+        ("a.yaml", MANIFEST + "---\n" + "[" * 600 + "]" * 600, "cannot be read to its end"),
+        ("a.yaml", f"x: &d\n  conn: {SEALED}\nkind: Secret\ndata: *d\n", ""),
+        ("a.yaml", f"x: &d\n  conn: {SEALED}\nkind: Secret\ndata:\n  <<: *d\n", ""),
+        ("a.yaml", f"x: &d\n  data: {{conn: {SEALED}}}\nkind: Secret\n<<: [*d]\n", ""),
+        ("secret", "# mine\n" + MANIFEST, ""),
+    ],
+    ids=["broken", "template", "deep", "alias", "merge", "merged list", "comment first"],
+)
+def test_kubernetes_secrets_are_read_as_far_as_they_go(name: str, content: str, gap: str, scan: Scan) -> None:
+    ran = scan({name: content})
+    assert "secret/kubernetes-secret" in {rule for rule, *_ in rules(ran)}
+    assert gap in (skipped(ran) if gap else "")
+    assert ran.code == (2 if gap else 1)
+
+
+def test_manifest_that_is_too_large_is_a_gap(scan: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wardein.secrecy.reading.WHOLE", 100)
+    assert "says that it is a Kubernetes secret" in skipped(scan({"a.yaml": MANIFEST + "# x\n" * 99}))
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.ipynb", "a.yaml"])
+def test_documents_of_too_many_parts_are_gaps(name: str, scan: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wardein.secrecy.documents.MAX_NODES", 50)
+    assert "has more than 50 parts" in skipped(scan({name: json.dumps({"cells": ["text"] * 99})}))
+    numbers = scan({name: json.dumps({"cells": [0] * 99})}) if name == "a.json" else None
+    assert numbers is None or numbers.code == 0
+
+
+def test_aliases_that_multiply_are_a_gap(scan: Scan) -> None:
+    lines = ["a0: &a0 [password]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12))]
+    assert "parts" in skipped(scan({"a.yaml": "\n".join(lines)}))
+
+
+def test_keys_of_notebooks_are_searched(scan: Scan) -> None:
+    output = {"output_type": "display_data", "data": {"application/json": {TOKEN: 1}}}
+    gitlab = KINDS["gitlab"][1].split('"')[1]
+    assert [
+        (rule, part) for rule, _, part, _ in rules(scan({"n.ipynb": notebook(["x"], [output], **{gitlab: 1})}))
+    ] == [
+        ("secret/github-token", "cell 2, output"),
+        ("secret/gitlab-token", "metadata"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("params/db_password", "Kq8zWm2xPl0V"),
+        ("a.env", "DB_PASSWORD=Mastodon7!xYq2Lm\n"),
+        ("a.env", "DB=postgresql://app:reSample9!kQzW@db.corp/x\n"),
+        ("a.env", "NEW_PASSWORD=Kq8zWm2xPl0V\n"),
+        ("a.env", "INPUT_TOKEN=k9Qz7Lm2Xw4Rt8Vb1Nc5\n"),
+        ("a.yaml", 'db_password: "Tr0ub4 dor&3xyz!9"\n'),
+        ("a.py", "get(url, auth=('ann', 'Tr0ub4dor&3xyz!9'))\n"),
+    ],
+)
+def test_names_and_values_that_were_taken_for_harmless(name: str, content: str, scan: Scan) -> None:
+    assert scan({name: content}).code == 1
+
+
+@pytest.mark.parametrize(
+    "value", ["sample-password-1", "ExamplePassword12", "my_example_1234", "TODO: set 1 Password!"]
+)
+def test_placeholders_stay_harmless(value: str, scan: Scan) -> None:
+    assert rules(scan({"a.yaml": f'db_password: "{value}"\n'})) == []
+
+
+def test_too_many_secrets_in_all_are_a_gap(scan: Scan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wardein.checks.scan_secrets.MAX_SECRETS", 2)
+    ran = scan({f"{n}.txt": f"glpat-{some(20)}\n" for n in range(5)})
+    assert "the rest of the files: more than 2 secrets" in skipped(ran)
+    assert (len(rules(ran)), ran.report["coverage"]["examined"]) == (3, 3)
+
+
+def test_names_of_folders_are_masked_in_gaps(scan: Scan) -> None:
+    ran = scan({f"{TOKEN}/.git/config": "x\n", f"b/{TOKEN}/.git": "gitdir: /elsewhere\n"})
+    assert "not a repository" in skipped(ran)
+    assert TOKEN not in ran.out + ran.err
+
+
+def test_a_history_that_was_fetched_in_part_is_told_of(wardein: Callable[..., Ran], tmp_path: Path) -> None:
+    source = write(tmp_path / "source", {"a.py": "x = 1\n"})
+    committed(source)
+    (source / "a.py").write_text("x = 2\n")
+    git(source, "commit", "--quiet", "--all", "--message", "more")
+    git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{source}", str(tmp_path / "clone"))
+    told = [wardein("scan-secrets", "--source", tmp_path / name, "--json") for name in ("source", "clone")]
+    assert [ran.code for ran in told] == [0, 0]
+    rules = [{finding["ruleId"] for finding in ran.report["findings"]} for ran in told]
+    assert rules == [set(), {"secret/shallow-history"}]

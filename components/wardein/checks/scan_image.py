@@ -148,7 +148,7 @@ def _database(folder: Database | None, max_age_days: float) -> trivydb.Contents:
         )
     contents = trivydb.read_database(folder)
     age = datetime.now(UTC) - contents.updated
-    if age > timedelta(days=max_age_days):
+    if not age / timedelta(days=1) <= max_age_days:  # so that a number that is none accepts nothing
         raise WardeinError(
             f"is of {contents.updated:%Y-%m-%d}, older than {max_age_days:g} days",
             where="--database",

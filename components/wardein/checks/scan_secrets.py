@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -87,7 +88,7 @@ def _report(source: Path, scanners: Sequence[str], fail_severity: Severity, base
             opinions, tool = _second_opinion(texts, secrets)
             found = [*(found if "wardein" in scanners else ()), *opinions]
             tools.append(tool)
-    findings = without(merged(found, fail_severity), baseline, "scan_secrets")
+    findings = without(merged([*found, *looked.partial], fail_severity), baseline, "scan_secrets")
     metrics = counts(findings, looked.coverage.expected)
     if looked.tools:
         searched = looked.history.objects
@@ -95,11 +96,15 @@ def _report(source: Path, scanners: Sequence[str], fail_severity: Severity, base
     return conclude(coverage=looked.coverage, tools=tools, metrics=metrics, findings=findings)
 
 
+@dataclass(frozen=True)
 class _Looked:
-    """What was searched, and what was found in it."""
+    """What was searched, and what was found in it; what is told of repositories that are here in part."""
 
-    def __init__(self, secrets: Mapping[str, list[Secret]], history: History, coverage: Coverage, tools: list[Tool]):
-        self.secrets, self.history, self.coverage, self.tools = secrets, history, coverage, tools
+    secrets: Mapping[str, list[Secret]]
+    history: History
+    coverage: Coverage
+    tools: list[Tool]
+    partial: list[Found]
 
 
 def _look(source: Path, texts: Texts | None) -> _Looked:
@@ -138,7 +143,8 @@ def _look(source: Path, texts: Texts | None) -> _Looked:
     if past.gaps:
         unread |= objects
     coverage = Coverage("files", len(files), len(files) - len(unread), (*gaps, *past.gaps))
-    return _Looked(secrets, past, coverage, [_git()] if folders and not past.gaps else [])
+    tools = [_git()] if folders and not past.gaps else []
+    return _Looked(secrets, past, coverage, tools, history.shallow(files, folders))
 
 
 def _git() -> Tool:

@@ -16,7 +16,7 @@ from typing import IO, Any
 from wardein import files
 from wardein.errors import UsageError, WardeinError
 from wardein.images import tarball
-from wardein.images.identity import identify
+from wardein.images.identity import identify, shown
 from wardein.images.layers import Hashing
 from wardein.images.registry import open_reference
 from wardein.jsontext import strict_loads
@@ -53,7 +53,7 @@ def fetch(reference: str, folder: Path) -> str:
     """
     if "@sha256:" not in reference or Path(reference).exists():
         mend = "write HOST/NAME@sha256:…; skopeo inspect docker://HOST/NAME:2 tells the digest of a tag"
-        raise UsageError("is not a registry reference pinned by digest", where=reference, mend=mend)
+        raise UsageError("is not a registry reference pinned by digest", where=shown(reference), mend=mend)
     opener = open_reference(reference)
     manifest = _manifest(opener, identify(reference))
     layer, (name, file) = _layer(manifest)

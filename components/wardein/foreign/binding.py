@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from wardein.errors import WardeinError
 from wardein.foreign.document import WHERE
 from wardein.foreign.reading import Target
-from wardein.foreign.text import plain_path
+from wardein.foreign.text import one_line, plain_path
 from wardein.subject import Subject
 
 # Clocks differ, and some tools round up.
@@ -42,7 +43,7 @@ def root_of(target: Target, subject: Subject, name: str) -> str | None:
         return None
     if name and (target.names or paths):
         if name not in target.names and not _lie_in(paths, name):
-            raise _other(target, paths, f"not {name!r}")
+            raise _other(target, paths, f"not {_shown(name)!r}")
     elif not digests:
         raise _other(target, paths, "and names no digest; --target is needed")
     return folders.get(subject.digest, name)
@@ -107,6 +108,11 @@ def _lie_in(paths: Collection[str], name: str) -> bool:
 
 def _other(target: Target, paths: Collection[str], why: str) -> WardeinError:
     names = sorted(target.names) or [name for name in [_name(paths)] if name]
-    shown = ", ".join(repr(name[:80]) for name in names[:4]) + (", …" if len(names) > 4 else "")
+    shown = ", ".join(repr(_shown(name)) for name in names[:4]) + (", …" if len(names) > 4 else "")
     mend = "give the report of this subject, or, if it is, --target with that name"
     return WardeinError(f"calls what it is about {shown or 'nothing'}, {why}", where=WHERE, mend=mend)
+
+
+def _shown(name: str) -> str:
+    """A name without what an address may hold that is nobody's business: user, password, and the query."""
+    return one_line(re.split(r"[?#]", name)[0] if "://" in name else name, 80)

@@ -57,6 +57,9 @@ def read(document: Node) -> Reading:
 
 def _failed(report: Node, summary: Node) -> list[Unread]:
     results = report.maybe("results")
+    unlisted = 0 if results else summary.at("failed").count() + summary.at("skipped").count()
+    if unlisted:
+        raise report.wrong(f"counts {unlisted} checks that failed or were skipped, and lists none")
     why = "checkov could not parse it"
     found = [Unread(why, path=name.text().lstrip("/")) for name in results.each("parsing_errors")] if results else []
     # Some frameworks only count them.

@@ -9,9 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from wardein.errors import WardeinError
+from wardein.foreign.text import one_line
 from wardein.jsontext import strict_loads
 
 WHERE = "--findings"
+# A program needs hundreds of bytes for each, however few it takes in the report.
+_MOST_OBJECTS = 1_500_000
+_MOST_ITEMS = 1_000_000
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -37,14 +41,22 @@ def parse(content: bytes) -> Document:
     content = content.removeprefix(_BOM)
     if not content.strip():
         raise WardeinError("is empty", where=WHERE, mend="give the file that the tool wrote")
+    if content.count(b"{") > _MOST_OBJECTS:
+        raise _too_much(f"holds more than {_MOST_OBJECTS} objects")
     try:
         whole = strict_loads(content, WHERE)
     except WardeinError:
+        if content.count(b"\n") > _MOST_ITEMS:
+            raise _too_much(f"has more than {_MOST_ITEMS} lines") from None
         lines = [(number, line) for number, line in enumerate(content.split(b"\n"), 1) if line.strip()]
         if len(lines) < 2 or not _is_json(lines[0][1]):
             raise
         return Document(None, tuple(strict_loads(line, f"{WHERE}, line {number}") for number, line in lines))
     return Document(whole, (whole,) if isinstance(whole, dict) else ())
+
+
+def _too_much(what: str) -> WardeinError:
+    return WardeinError(what, where=WHERE, mend="let the tool leave out what is of no interest")
 
 
 def _is_json(line: bytes) -> bool:
@@ -54,7 +66,7 @@ def _is_json(line: bytes) -> bool:
         return False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Node:
     """A value in a report, and where in it."""
 
@@ -64,7 +76,9 @@ class Node:
     def wrong(self, what: str) -> WardeinError:
         """The error that says that the report is not of the form it should be."""
         mend = "give the report as the tool wrote it, of a version that docs/import.md names"
-        return WardeinError(what, where=f"{WHERE}: {self.path[-120:]}" if self.path else WHERE, mend=mend)
+        return WardeinError(
+            what, where=f"{WHERE}: {one_line(self.path[-1000:])[-120:]}" if self.path else WHERE, mend=mend
+        )
 
     def maybe(self, key: str) -> Node | None:
         """A member, or None if it is absent or null."""
@@ -88,6 +102,8 @@ class Node:
         """The elements of an array."""
         if not isinstance(self.value, list):
             raise self.wrong("is not a JSON array")
+        if len(self.value) > _MOST_ITEMS:
+            raise _too_much(f"holds more than {_MOST_ITEMS} of one kind")
         return [Node(item, f"{self.path}[{number}]") for number, item in enumerate(self.value)]
 
     def each(self, key: str) -> list[Node]:

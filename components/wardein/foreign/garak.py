@@ -36,7 +36,7 @@ def read(document: Node) -> Reading:
     setup, started = _one(document, kinds, "start_run setup"), _one(document, kinds, "init")
     completed = kinds.get("completion", [])
     evaluated = [_Evaluation(line) for line in kinds.get("eval", [])]
-    asked = _probes(setup, kinds.get("attempt", []))
+    asked = _probes(setup, kinds.get("attempt", [])) | {one.probe for one in evaluated}
     done = {one.probe for one in evaluated if one.total}
     unread = [Unread("garak did not come to evaluate it", what=probe) for probe in sorted(asked - done)]
     if not completed:
@@ -48,6 +48,11 @@ def read(document: Node) -> Reading:
         Unread(f"{one.nones} of {one.total + one.nones} had no answer", what=f"{one.probe} by {one.detector}")
         for one in evaluated
         if one.nones
+    ]
+    unread += [
+        Unread("garak evaluated no answer", what=f"{one.probe} by {one.detector}")
+        for one in evaluated
+        if not one.total and not one.nones and one.probe in done
     ]
     return Reading(
         tool="garak",

@@ -30,6 +30,9 @@ def read(document: Node) -> Reading:
     # False as soon as the analysis of one file did not get to its end, whatever file that is.
     if not document.at("success").flag() and not unread:
         unread.append(Unread("modelaudit says that its analysis did not succeed", what="a part of the model"))
+    failed, issues = document.count_at("failed_checks"), document.at("issues").items()
+    if failed and not issues:
+        raise document.wrong(f"counts {failed} checks that failed, but lists no issue")
     known = sum(not _why_not(file) for file in files.values())
     unlisted = max(0, document.at("files_scanned").count() - len(files))
     return Reading(
@@ -41,7 +44,7 @@ def read(document: Node) -> Reading:
             ),
         ),
         made=(document.time_at("start_time"),),
-        issues=tuple(_issue(issue) for issue in document.at("issues").items()),
+        issues=tuple(_issue(issue) for issue in issues),
         unit="files",
         examined=known,
         expected=known + unlisted,

@@ -31,6 +31,7 @@ def read(document: Node) -> Reading:
     listed, counted = len(document.at("vulnerabilities").members()), metadata.at("vulnerabilities").at("total")
     if counted.count() > listed:
         raise counted.wrong(f"is {counted.value}, but {listed} are listed")
+    _check_reasons(document.at("vulnerabilities"))
     return Reading(
         tool="npm-audit",
         tools=(Tool("npm-audit", UNTOLD_VERSION),),
@@ -41,6 +42,28 @@ def read(document: Node) -> Reading:
         examined=total,
         expected=total,
     )
+
+
+def _check_reasons(packages: Node) -> None:
+    """Refuse a report with a package that is listed for no advisory, neither its own nor a dependency's."""
+    listed, dependents, reached = dict(packages.members()), dict[str, list[str]](), []
+    for name, package in listed.items():
+        for via in package.at("via").items():
+            if not isinstance(via.value, str):
+                reached.append(name)
+            elif via.value in listed:
+                dependents.setdefault(via.value, []).append(name)
+            else:
+                raise via.wrong("names a package that is not listed")
+    explained: set[str] = set()
+    while reached:
+        name = reached.pop()
+        if name not in explained:
+            explained.add(name)
+            reached += dependents.get(name, [])
+    for name, package in listed.items():
+        if name not in explained:
+            raise package.wrong("comes to no advisory")
 
 
 def _issues(document: Node) -> Iterator[Issue]:

@@ -7,11 +7,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from wardein.foreign import severities
 from wardein.foreign.document import Node
 from wardein.foreign.reading import (
+    MOST_ISSUES,
     NO_MARK,
     UNTOLD_VERSION,
     Issue,
@@ -22,7 +24,7 @@ from wardein.foreign.reading import (
     first_cve,
     sha256_of,
 )
-from wardein.foreign.text import is_about_secrets, one_line, slug
+from wardein.foreign.text import MOST_CHARACTERS, is_about_secrets, one_line, slug
 from wardein.report import Severity, Tool
 
 _LEVELS = {"error": Severity.HIGH, "warning": Severity.MEDIUM, "note": Severity.LOW}
@@ -30,6 +32,11 @@ _LEVELS = {"error": Severity.HIGH, "warning": Severity.MEDIUM, "note": Severity.
 _GOOD = ("pass", "notApplicable")
 # How CodeQL tells which files it read, and which it should have read.
 _READ, _TO_READ = "/diagnostics/successfully-extracted-files", "/expected-extracted-files"
+# Of an artifact that was looked at; others are settings, logs, what was traced.
+_ANALYSED = {"analysisTarget", "resultFile"}
+# More is cut off before it is worked on, as what a run tells once may stand for each of its results.
+_FAR, _ARGUMENTS, _TAGS = 8 * MOST_CHARACTERS, 20, 100
+_FINER, _ALIKE = 8, 100
 _IS_SECRET = ("gitleaks", "trufflehog", "detect-secrets", "ggshield", "gitguardian", "whispers", "noseyparker")
 
 
@@ -86,18 +93,19 @@ def _run(run: Node) -> _Run:
     invocations = run.each("invocations")
     rules = _Rules.of(run)
     read, missing = _extracted(invocations)
-    unread = [*_failures(invocations, slug(name)), *missing]
+    results = run.maybe("results")
+    unread = [*_failures(invocations, slug(name), bool(results and results.value)), *missing]
     if run.has("externalPropertyFileReferences"):
         unread.append(Unread("is in another file", what="a part of the report"))
-    results = run.maybe("results")
     if results is None:
         unread.append(Unread("the run has no results: the tool did not come to look", what=slug(name)))
     examined = read or _targets_examined(run)
+    bad = (_issue(r, rules, slug(name)) for r in (results.items() if results else []) if not _is_good(r))
     return _Run(
         Tool(slug(name), one_line(version, 60)),
         _target(run),
         _time(invocations),
-        tuple(_issue(r, rules, slug(name)) for r in (results.items() if results else []) if not _is_good(r)),
+        tuple(islice(bad, MOST_ISSUES + 1)),  # which is refused, and more are not worth the memory
         tuple(unread),
         _roots(run),
         examined or None,
@@ -114,19 +122,29 @@ def _time(invocations: Sequence[Node]) -> datetime | None:
     return min(told) if told and len(told) == len(times) else None
 
 
-def _failures(invocations: Sequence[Node], tool: str) -> list[Unread]:
+def _failures(invocations: Sequence[Node], tool: str, came_to_something: bool) -> list[Unread]:
     found = []
     for invocation in invocations:
         if not invocation.at("executionSuccessful").flag():
             why = invocation.text_at("processStartFailureMessage") or invocation.text_at("exitCodeDescription")
             found.append(Unread(f"its run failed: {why or invocation.text_at('exitSignalName')}", what=tool))
+        elif (code := invocation.maybe("exitCode")) and _went_wrong(_whole(code), invocation, came_to_something):
+            why = invocation.text_at("exitCodeDescription")
+            found.append(Unread(f"its run ended with exit code {_whole(code)}: {why}", what=tool))
         elif invocation.has("processStartFailureMessage") or invocation.has("exitSignalName"):
             found.append(Unread("its run was ended before it was done", what=tool))
         for kind in ("toolExecutionNotifications", "toolConfigurationNotifications"):
             for note in invocation.each(kind):
-                if note.text_at("level") == "error":
-                    found.append(Unread(f"told an error: {_message(note, {})}", what=tool))
+                exception = note.maybe("exception")
+                if note.text_at("level") == "error" or exception:
+                    why = _message(note) or (exception.text_at("message") if exception else "")
+                    found.append(Unread(f"told an error: {why}", what=tool))
     return found
+
+
+def _went_wrong(code: int, invocation: Node, came_to_something: bool) -> bool:
+    """Whether an exit code tells of trouble: not if it stands there bare, nor 1 beside results, which is common."""
+    return code != 0 and invocation.has("exitCodeDescription") and not (code == 1 and came_to_something)
 
 
 def _notified(invocations: Sequence[Node], marker: str) -> frozenset[str]:
@@ -146,13 +164,30 @@ def _extracted(invocations: Sequence[Node]) -> tuple[frozenset[str], list[Unread
     return read, [Unread("was not read by the tool", path=path) for path in sorted(missing)]
 
 
+def _address(artifact: Node) -> str:
+    location = artifact.maybe("location")
+    return location.text_at("uri") if location else ""
+
+
+def _pointed_to(run: Node) -> set[int | str]:
+    """The files that results are in: their numbers among the run's files, and their addresses."""
+    found: set[int | str] = set()
+    for result in run.each("results"):
+        for location in result.each("locations"):
+            physical = location.maybe("physicalLocation")
+            artifact = physical.maybe("artifactLocation") if physical else None
+            if artifact:
+                index = artifact.maybe("index")
+                found |= {artifact.text_at("uri"), _whole(index) if index else -1}
+    return found - {"", -1}
+
+
 def _targets_examined(run: Node) -> frozenset[str]:
     """The files that the run says it was asked to look at."""
     found = set()
     for number, artifact in enumerate(run.each("artifacts")):
         if "analysisTarget" in artifact.texts_at("roles"):
-            location = artifact.maybe("location")
-            found.add((location.text_at("uri") if location else "") or f"artifact {number}")
+            found.add(_address(artifact) or f"artifact {number}")
     return frozenset(found)
 
 
@@ -174,11 +209,16 @@ def _target(run: Node) -> Target:
         # The digest of the image's configuration is not what an image goes by here, but a name that fits no other.
         names.append(properties.text_at("imageID") if isinstance(properties.value.get("imageID"), str) else "")
     files = {}
+    pointed_to = _pointed_to(run)
     for number, artifact in enumerate(run.each("artifacts")):
-        hashes, location = artifact.maybe("hashes"), artifact.maybe("location")
+        # Others are merely mentioned, as the tool's settings are.
+        roles, uri = artifact.texts_at("roles"), _address(artifact)
+        if not (_ANALYSED.intersection(roles) if roles else pointed_to & {number, uri}):
+            continue
+        hashes = artifact.maybe("hashes")
         told = hashes.text_at("sha-256") if hashes else ""
         for digest in sha256_of(told):
-            files[(location.text_at("uri") if location else "") or f"artifact {number}"] = digest
+            files[uri or f"artifact {number}"] = digest
     return Target(
         names=tuple(name for name in (*names, *_roots(run)) if name),
         digests=tuple(digest for text in digests for digest in sha256_of(text)),
@@ -215,7 +255,10 @@ class _Rules:
         in_order = tool.at("driver").each("rules")
         found: dict[str, list[Node]] = {}
         for rule in [*in_order, *(rule for extension in tool.each("extensions") for rule in extension.each("rules"))]:
-            found.setdefault(rule.at("id").text(), []).append(rule)
+            alike = found.setdefault(rule.at("id").text(), [])
+            alike.append(rule)
+            if len(alike) > _ALIKE:
+                raise rule.wrong(f"is told of more than {_ALIKE} times")
         overridden = any(i.each("ruleConfigurationOverrides") for i in run.each("invocations"))
         return _Rules(found, in_order, run.each("artifacts"), overridden)
 
@@ -226,13 +269,13 @@ class _Rules:
         index = result.maybe("ruleIndex")
         if not name and index and 0 <= _whole(index) < len(self.in_order):
             name = self.in_order[_whole(index)].at("id").text()
-        parts = name.split("/")
         # An id may be finer than that of the rule: CA1000/1 is told by CA1000.
-        for n in range(len(parts), 0, -1):
-            known = self.by_id.get("/".join(parts[:n]))
-            if known:
-                return name, known
-        return name, []
+        known = name
+        for _ in range(_FINER):
+            if known in self.by_id:
+                return name[:_FAR], self.by_id[known]
+            known = known.rpartition("/")[0]
+        return name[:_FAR], []
 
 
 def _whole(node: Node) -> int:
@@ -258,9 +301,7 @@ def _issue(result: Node, rules: _Rules, tool: str) -> Issue:
     unchanged = result.text_at("baselineState") == "unchanged" and "known before"
     return Issue(
         rule=f"{tool}/{name}",
-        message=_title(described, name)
-        if secret
-        else _message(result, _messages(described)) or _title(described, name),
+        message=_title(described, name) if secret else _message(result, described) or _title(described, name),
         severity=_severity(result, described, rules.overridden),
         path=path,
         part=part,
@@ -303,7 +344,7 @@ def _properties(node: Node, key: str) -> list[str]:
     """A property as texts, whatever it is: everybody may write there what he likes."""
     properties = node.maybe("properties")
     value = properties.value.get(key) if properties and isinstance(properties.value, dict) else None
-    return [str(item)[:200] for item in (value if isinstance(value, list) else [value]) if item is not None]
+    return [str(item)[:200] for item in (value[:_TAGS] if isinstance(value, list) else [value]) if item is not None]
 
 
 def _where(result: Node, artifacts: Sequence[Node]) -> tuple[str, str, int, int, str]:
@@ -346,22 +387,23 @@ def _marks(result: Node, key: str) -> list[str]:
     return sorted(f"{name}={mark}" for name, mark in marks if mark not in ("", NO_MARK))
 
 
-def _messages(described: Sequence[Node]) -> dict[str, str]:
-    found = {}
-    for rule in described:
-        strings = rule.maybe("messageStrings")
-        for key, value in strings.members() if strings else []:
-            found[key] = value.text_at("text")
-    return found
+def _known(described: Sequence[Node], key: str) -> str:
+    """The text of a message that a rule keeps under a name."""
+    strings = (rule.maybe("messageStrings") for rule in described)
+    return next((found.text_at("text") for one in strings if one and (found := one.maybe(key))), "")
 
 
-def _message(node: Node, known: dict[str, str]) -> str:
+def _message(node: Node, described: Sequence[Node] = ()) -> str:
     message = node.maybe("message")
     if message is None:
         return ""
-    text = message.text_at("text") or known.get(message.text_at("id"), "") or message.text_at("markdown")
-    arguments = message.texts_at("arguments")
-    return re.sub(r"\{(\d{1,3})\}", lambda m: arguments[int(m[1])] if int(m[1]) < len(arguments) else m[0], text)
+    text = message.text_at("text") or _known(described, message.text_at("id")) or message.text_at("markdown")
+    # Bounded before they multiply: a few bytes may ask for a long argument again and again.
+    told = [argument[:_FAR] for argument in message.texts_at("arguments")[:_ARGUMENTS]]
+    filled = re.sub(
+        r"\{(\d{1,3})\}", lambda m: told[int(m[1])] if int(m[1]) < len(told) else m[0], text[:_FAR], count=_ARGUMENTS
+    )
+    return filled[:_FAR]
 
 
 def _title(described: Sequence[Node], name: str) -> str:

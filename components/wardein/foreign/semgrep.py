@@ -12,8 +12,8 @@ from wardein.foreign.reading import NO_MARK, UNTOLD_VERSION, Issue, Reading, Tar
 from wardein.foreign.text import is_about_secrets, one_line
 from wardein.report import Tool
 
-# What it leaves out by itself, and what it was told to leave out.
-_TROUBLE = ("too_big", "exceeded_size_limit", "analysis_failed_parser_or_internal_error", "excluded_by_config")
+# Why a file is left out that no rule is for. Every other reason, and each that is yet to come, is one not to know.
+_HARMLESS = ("wrong_language", "irrelevant_rule", "binary", "always_skipped")
 
 
 def recognises(value: Any) -> bool:
@@ -51,8 +51,9 @@ def _unread(document: Node, paths: Node) -> Iterator[Unread]:
         told = error.text_at("message") or (kind.value if kind and isinstance(kind.value, str) else "an error")
         yield Unread(told.partition("\n")[0], what="" if path else "semgrep", path=path)
     for left in paths.each("skipped"):
-        if left.text_at("reason") in _TROUBLE:
-            yield Unread(f"semgrep left it out: {left.text_at('reason')}", path=left.at("path").text())
+        reason = left.text_at("reason")
+        if reason not in _HARMLESS:
+            yield Unread(f"semgrep left it out: {reason or 'it does not tell why'}", path=left.at("path").text())
     for rule in document.each("skipped_rules"):
         yield Unread("semgrep did not run this rule", what=rule.text_at("rule_id") or "a rule")
 

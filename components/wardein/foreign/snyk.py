@@ -77,7 +77,13 @@ def _target(project: Node) -> Target:
 
 
 def _issues(project: Node) -> Iterator[Issue]:
-    for found in project.at("vulnerabilities").items():
+    listed = project.at("vulnerabilities").items()
+    counted, known = project.count_at("uniqueCount"), len({found.at("id").text() for found in listed})
+    if counted > known:
+        raise project.wrong(f"counts {counted} vulnerabilities, but {known} are listed")
+    if not project.at("ok").flag() and not listed:
+        raise project.wrong("says that it is not ok, but lists no vulnerability")
+    for found in listed:
         yield _issue(found, project)
     filtered = project.maybe("filtered")
     for key in ("ignore", "patch"):

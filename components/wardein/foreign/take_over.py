@@ -8,13 +8,10 @@ from collections.abc import Sequence
 
 from wardein.errors import WardeinError
 from wardein.foreign.document import WHERE
-from wardein.foreign.reading import Issue, Reading
-from wardein.foreign.text import inside, one_line, told
+from wardein.foreign.reading import MOST_ISSUES, Issue, Reading
+from wardein.foreign.text import inside, one_line, plain_roots, told
 from wardein.report import Severity, Skipped
 from wardein.scan.merge import Found
-
-# Nobody reads more, and code scanning services take no more of one run.
-MOST_ISSUES = 25_000
 
 
 def found_in(reading: Reading, fail_severity: Severity, roots: Sequence[str]) -> list[Found]:
@@ -30,9 +27,10 @@ def found_in(reading: Reading, fail_severity: Severity, roots: Sequence[str]) ->
     """
     if len(reading.issues) > MOST_ISSUES:
         mend = "let the tool leave out what is of no interest, by its own severities"
-        raise WardeinError(f"tells of {len(reading.issues)} things, more than {MOST_ISSUES}", where=WHERE, mend=mend)
+        raise WardeinError(f"tells of more than {MOST_ISSUES} things", where=WHERE, mend=mend)
     unrated = min(Severity.HIGH, fail_severity, key=lambda severity: severity.rank)
-    return [_found(issue, unrated, roots) for issue in reading.issues]
+    folders = plain_roots(roots)
+    return [_found(issue, unrated, folders) for issue in reading.issues]
 
 
 def skipped_in(reading: Reading, roots: Sequence[str]) -> list[Skipped]:
@@ -41,8 +39,9 @@ def skipped_in(reading: Reading, roots: Sequence[str]) -> list[Skipped]:
     Raises:
         WardeinError: If a path leads out of the subject.
     """
+    folders = plain_roots(roots)
     found = {
-        Skipped(told(entry.what) or inside(entry.path, roots) or "a part of it", told(entry.reason) or "not told why")
+        Skipped(told(entry.what) or inside(entry.path, folders) or "a part of it", told(entry.reason) or "not told why")
         for entry in reading.unread
     }
     return sorted(found, key=lambda entry: (entry.what, entry.reason))
@@ -65,7 +64,8 @@ def _found(issue: Issue, unrated: Severity, roots: Sequence[str]) -> Found:
         line=issue.line,
         last=issue.last,
         part=one_line(issue.part, 120),
-        text=issue.identity,
+        # Where nothing else tells two of a kind apart, the line does: one that has moved is news, not excused.
+        text=issue.identity or (f"line {issue.line} {issue.part} {message}" if issue.line else ""),
         cwe=issue.cwe,
         cve=issue.cve,
         purl=issue.purl if re.fullmatch(r"pkg:[a-z0-9.+\-]+/[!-~]{1,280}", issue.purl) else "",

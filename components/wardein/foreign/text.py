@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import unquote
 
 from wardein.errors import WardeinError, printable
 
 MOST_CHARACTERS = 300
+# Every path is compared with every one of them.
+_MOST_ROOTS = 100
 _SECRETS = re.compile(
     r"-----BEGIN[ A-Z0-9]*-----.*"  # a key, and whatever follows
-    r"|(?<=://)[^/\s@]+@"  # user and password in a URL
+    r"|(?<=://)[^/\s]+@"  # user and password in a URL
     r"|\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}\b"
     r"|\b(?:gh[opsur]|github_pat|glpat|xox[a-z]|sk|pk|rk|hf|npm|pypi|dop_v1)[-_](?=[A-Za-z_\-]*\d)[A-Za-z0-9_\-]{12,}"
     r"|\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-.]+"  # a JSON web token
@@ -68,20 +70,34 @@ def plain_path(path: str) -> str:
     return re.sub(r"(?:^|(?<=/))(?:\./)+", "", text)
 
 
+def plain_roots(roots: Iterable[str]) -> tuple[str, ...]:
+    """Folders as :func:`inside` takes them, innermost first.
+
+    Raises:
+        WardeinError: If there are more than anybody works in.
+    """
+    found = {plain_path(root).rstrip("/") for root in roots} - {""}
+    if len(found) > _MOST_ROOTS:
+        mend = "let the tool run in one folder"
+        raise WardeinError(f"names {len(found)} folders as its own, not {_MOST_ROOTS}", where="--findings", mend=mend)
+    return tuple(sorted(found, key=lambda root: (-len(root), root)))
+
+
 def inside(path: str, roots: Sequence[str] = ()) -> str:
     """Where a file is in the subject: relative, and without the folders of the machine that the tool ran on.
 
     Args:
         path: A path or URI, as the report says it.
-        roots: The folders that are the subject, or that it lies in.
+        roots: The folders that are the subject, or that it lies in, from :func:`plain_roots`.
 
     Raises:
         WardeinError: If it leads out by ``..``.
     """
+    path = path[:4096]
     if re.match(r"(?!file:)[A-Za-z][A-Za-z0-9+.\-]+:", path, re.IGNORECASE):
         return one_line(re.split(r"[?#]", path)[0])  # an address, whose query may hold anything
     text = plain_path(path)
-    for root in sorted({plain_path(root).rstrip("/") for root in roots}, key=len, reverse=True):
+    for root in roots:
         if root and text == root:
             text = text.rpartition("/")[2]
             break
@@ -90,7 +106,8 @@ def inside(path: str, roots: Sequence[str] = ()) -> str:
             break
     if ".." in text.split("/"):
         mend = "run the tool in the folder that is the subject, and give it no path with .."
-        raise WardeinError(f"names {path[:100]!r}, which leads out of the subject", where="--report", mend=mend)
+        shown = one_line(path, 100)
+        raise WardeinError(f"names {shown!r}, which leads out of the subject", where="--findings", mend=mend)
     if text.startswith("/") or re.match(r"[A-Za-z]:", text):
         text = text.rstrip("/").rpartition("/")[2]
     return one_line(text.rstrip("/"))

@@ -68,16 +68,19 @@ def _time(document: Node) -> datetime | None:
 def _issues(alert: Node, site: Node) -> Iterator[Issue]:
     rule = alert.text_at("alertRef") or alert.at("pluginid").text()
     name = alert.text_at("name") or alert.text_at("alert")
+    secret = is_about_secrets(name)
     # Reports may leave out the requests of an alert.
     for uri, method, part in [_request(instance) for instance in alert.each("instances")] or [("", "", "")]:
         yield Issue(
             rule=f"zap/{rule}",
             message=name or rule,
             severity=_RISKS.get(alert.at("riskcode").text().strip()),
-            place=f"{method} {_shown(uri, site.at('@name').text())}".strip(),
-            part=f"parameter {part}" if part else "",
+            # The secret may be what the parameter is called, or stand in the path, as in /reset/TOKEN.
+            place=f"{method} {'/' if secret else _shown(uri, site.at('@name').text())}".strip(),
+            part=f"parameter {part}" if part and not secret else "",
+            identity="" if secret else f"{name} {part}",
             cwe=cwe_of(alert.text_at("cweid")) if alert.text_at("cweid") not in ("", "-1") else "",
-            secret=is_about_secrets(name),
+            secret=secret,
             suppressed="marked as a false positive" if alert.text_at("confidence") == _FALSE_POSITIVE else "",
         )
 
@@ -92,6 +95,6 @@ def _shown(uri: str, site: str) -> str:
         parts = urlsplit(uri)
         host = parts.hostname or ""
     except ValueError:
-        return site
+        return "an address of no form"
     path = parts.path or "/"
     return path if not host or uri.startswith(site) else f"{host}{path}"

@@ -41,6 +41,7 @@ _LAYER_TYPE = re.compile(
     r"application/vnd\.(oci\.image\.layer(\.nondistributable)?\.v1\.tar(\+gzip|\+zstd)?"
     r"|docker\.image\.rootfs\.(foreign\.)?diff\.tar(\.gzip|\.zstd)?)"
 )
+_MOST_LAYERS = 500  # docker runs images of up to 127
 # Opens one of an image's files by the name that its manifest gives it; for a copy in progress.
 Opener = Callable[[str], IO[bytes]]
 
@@ -239,6 +240,8 @@ class _Layout:
             )
         if len(diff_ids) != len(layers):
             raise WardeinError(f"lists {len(diff_ids)} layers, the manifest {len(layers)}", where="the configuration")
+        if len(layers) > _MOST_LAYERS:
+            raise WardeinError(f"lists more than {_MOST_LAYERS} layers", where="the configuration")
         if not diff_ids:
             raise WardeinError("lists no layer, so there is nothing to examine", where="the configuration")
         overlay = Overlay()

@@ -54,14 +54,14 @@ def _digest(image: str) -> str:
         raise WardeinError("does not exist", where=image, mend="check the path")
     raise WardeinError(
         "is neither a file, nor a folder, nor a registry reference pinned by digest",
-        where=_shown(image),
+        where=shown(image),
         mend="write registry references as name@sha256:…, without user or password",
     )
 
 
-def _shown(image: str) -> str:
+def shown(image: str) -> str:
     """A reference without what could be a credential: the user's part, and a query."""
-    return re.sub(r"\?.*", "?…", re.sub(r"^(\w+://)?[^/@]+@(?!sha256:)", r"\1…@", image))
+    return re.sub(r"\?.*", "?…", re.sub(r"^(\w+://)?.+@(?!sha256:)", r"\1…@", image, flags=re.DOTALL))
 
 
 def _layout_digest(folder: Path) -> str:

@@ -56,7 +56,7 @@ def _add_package(made: dict[str, Any], root: str, record: Record) -> None:
     package = record.package
     if package is None or package.url in {component["bom-ref"] for component in made["components"]}:
         return
-    place = named("wardein:path", record.path)
+    place = named("wardein:path", record.place)
     made["components"].append(
         {
             "bom-ref": package.url,

@@ -10,15 +10,20 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from wardein.errors import WardeinError
+from wardein.images.identity import shown
 
 _TIMEOUT = 60
+_LONGEST = 4 * 3600  # seconds from the first answer to the last one's end
+_SLOWEST = 4096  # bytes per second of an answer, once it has lasted for _TIMEOUT
+_CHUNK = 1024 * 1024
 _ACCEPT = ", ".join(
     (
         "application/vnd.oci.image.manifest.v1+json",
@@ -27,6 +32,41 @@ _ACCEPT = ", ".join(
         "application/vnd.docker.distribution.manifest.list.v2+json",
     )
 )
+
+
+class _Answer:
+    """An answer that comes to its end, or is refused."""
+
+    def __init__(self, response: Any, reference: str, deadline: float) -> None:
+        self._response, self._reference, self._deadline = response, reference, deadline
+        self._started, self._got = time.monotonic(), 0
+
+    def read(self, size: int) -> bytes:
+        """So many bytes, fewer only at the end."""
+        parts: list[bytes] = []
+        while size > 0:
+            try:
+                part = self._response.read1(min(size, _CHUNK))
+            except (OSError, ValueError, http.client.HTTPException) as error:
+                raise _refused(self._reference, f"the answer breaks off: {type(error).__name__}") from None
+            if not part:
+                missing = self._response.length
+                if missing:
+                    raise _refused(self._reference, f"the answer breaks off {missing} bytes before its end")
+                break
+            parts.append(part)
+            size -= len(part)
+            self._got += len(part)
+            lasted = time.monotonic() - self._started
+            if time.monotonic() > self._deadline or (lasted > _TIMEOUT and self._got < lasted * _SLOWEST):
+                raise _refused(self._reference, "it answers too slowly")
+        return b"".join(parts)
+
+    def __enter__(self) -> _Answer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._response.close()
 
 
 def open_reference(reference: str) -> Callable[[str], IO[bytes]]:
@@ -40,12 +80,15 @@ def open_reference(reference: str) -> Callable[[str], IO[bytes]]:
     """
     name, _, digest = reference.partition("@sha256:")
     host, _, repository = name.partition("/")
+    if "@" in name:
+        raise WardeinError("holds a user or password", where=shown(reference), mend="write it as host/name@sha256:…")
     if not repository or not ("." in host or ":" in host or host == "localhost"):
         raise WardeinError("names no registry", where=reference, mend="write it in full, as host/name@sha256:…")
     repository = re.sub(r":[^/]*$", "", repository)  # a tag beside a digest says nothing
     scheme = "http" if host.partition(":")[0] in ("localhost", "127.0.0.1") else "https"
     base = f"{scheme}://{host}/v2/{repository}"
     headers = {"Accept": _ACCEPT}
+    deadline = time.monotonic() + _LONGEST
 
     def opener(blob: str) -> IO[bytes]:
         wanted = blob.rpartition("/")[2]
@@ -64,7 +107,7 @@ def open_reference(reference: str) -> Callable[[str], IO[bytes]]:
 
     def guarded(blob: str) -> IO[bytes]:
         try:
-            return opener(blob)
+            return cast(IO[bytes], _Answer(opener(blob), reference, deadline))
         except (OSError, http.client.HTTPException) as error:
             raise _refused(reference, str(getattr(error, "reason", error))) from None
 
@@ -94,7 +137,7 @@ def _anonymous_token(challenge: str, repository: str, reference: str) -> str:
         raise _refused(reference, "it asks for credentials in a way that is not known")
     query = urllib.parse.urlencode({"service": fields.get("service", ""), "scope": f"repository:{repository}:pull"})
     try:
-        with _get(f"{realm}?{query}", {}) as answer:
+        with _Answer(_get(f"{realm}?{query}", {}), reference, time.monotonic() + _TIMEOUT) as answer:
             data = json.loads(answer.read(1024 * 1024))
         return str(data.get("token") or data["access_token"])
     except (OSError, ValueError, KeyError, AttributeError):

@@ -21,6 +21,8 @@ _LONG = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
 _FOR_ALL = (tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)  # the latter is Solaris' own, which Go does not know
 _NAMING = ("path", "linkpath", "size")
 CHUNK = 1024 * 1024
+_LONGEST_PATH = 4096  # bytes, as Linux allows
+_LARGEST_HEADER = 64 * 1024  # of what names a member; Python reads it whole, and some of it again for each byte
 
 
 class Header(tarfile.TarInfo):
@@ -49,6 +51,8 @@ class Header(tarfile.TarInfo):
             raise WardeinError(
                 "is named in several ways, of which readers choose different ones", where="a tar's member"
             )
+        if kind in (*_LONG, tarfile.XHDTYPE) and self.size > _LARGEST_HEADER:
+            raise WardeinError(f"has a header of more than {_LARGEST_HEADER} bytes", where="a tar's member")
         archive.wardein_before = (*before, kind) if kind in (*_LONG, tarfile.XHDTYPE) else ()
         member = super()._proc_member(archive)  # type: ignore[misc]  # tarfile's hook for subclasses
         archive.wardein_before = ()
@@ -91,6 +95,8 @@ def place(member: tarfile.TarInfo) -> str:
     Raises:
         WardeinError: If it leaves the root on its way, which runtimes refuse or bend in different ways.
     """
+    if len(member.name.encode("utf-8", "surrogateescape")) > _LONGEST_PATH:
+        raise WardeinError("is longer than a path can be", where=ascii(member.name[:100]))
     name = posixpath.normpath("/" + member.name).lstrip("/")
     if ".." in member.name.split("/") or "\0" in member.name:
         raise WardeinError("is a name that readers take for different files", where=ascii(member.name[:100]))

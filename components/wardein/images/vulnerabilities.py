@@ -59,9 +59,9 @@ def read_lookup(
     for record in records:
         bucket = {"pypi": "pip", "npm": "npm"}[record.package.type] if record.package else ""
         if bucket not in contents.buckets:
-            found.skip("", record.path, f"the database has no advisory on {bucket!r}")
+            found.skip("", record.place, f"the database has no advisory on {bucket!r}")
         elif record.package:
-            packages.setdefault(record.package, record.path)
+            packages.setdefault(record.package, record.place)
     if not packages:
         return ()
     looked_up = trivy.look_up(program, list(packages), database)
@@ -134,6 +134,9 @@ def _passed_over(sets: Sequence[Mapping[str, Any]], copy: VerifiedImage, found: 
         if (kind := _LANGUAGES.get(str(result.get("Type"))))
         for package in result.get("Packages") or ()
     }
+    for record in copy.of_kind("os"):
+        if record.problem:
+            found.skip("", record.place, f"the package database {record.problem}")
     owners = _owners(sets)
     passed_over = []
     for record in (*copy.of_kind("python"), *copy.of_kind("node"), *copy.of_kind("wheel")):
@@ -141,7 +144,7 @@ def _passed_over(sets: Sequence[Mapping[str, Any]], copy: VerifiedImage, found: 
             continue  # nobody installs a file of such a name
         if record.package is None:
             why = f"the {_TOLD_AS[record.kind]} package's metadata could not be read ({record.problem})"
-            found.skip("", record.path, f"{why}, so it was not looked up")
+            found.skip("", record.place, f"{why}, so it was not looked up")
         elif record.package.key not in listed and not _is_of(owners.get(record.path), record.package):
             passed_over.append(record)
     conda = {record.path for record in copy.of_kind("conda")} - {
@@ -170,9 +173,15 @@ def _is_of(owner: Mapping[str, Any] | None, package: Package) -> bool:
     """
     if owner is None or package.type != "pypi":
         return False
-    names = {_stem(str(owner.get(key) or "")) for key in ("Name", "SrcName")}
-    versions = {_REVISION.sub("", str(owner.get(key) or "")) for key in ("Version", "SrcVersion")}
-    return _stem(package.name) in names and package.version in versions
+    # Trivy looks Debian's and Alpine's packages up by what they were built from, those of rpm by either.
+    claims = [("SrcName", "SrcVersion")] if owner.get("SrcName") else []
+    if not claims or owner.get("AnalyzedBy") not in ("dpkg", "apk"):
+        claims.append(("Name", "Version"))
+    return all(
+        _stem(str(owner.get(name))) == _stem(package.name)
+        and _REVISION.sub("", str(owner.get(version))) == package.version
+        for name, version in claims
+    )
 
 
 def _stem(name: str) -> str:

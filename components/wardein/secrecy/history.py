@@ -13,15 +13,17 @@ from pathlib import Path, PurePosixPath
 
 from wardein.errors import WardeinError
 from wardein.report import Skipped
+from wardein.scan.merge import Found
 from wardein.scan.tree import File
 from wardein.secrecy.reading import Piece
+from wardein.secrecy.rules import BY_ID
 from wardein.secrecy.search import Secret, masked, search, skipped
 from wardein.tools import git
 
 Keep = Callable[[str, Piece, Sequence[Secret]], None]
 MAX_OBJECT = 128 * 1024 * 1024
 # Of one repository: a few kilobytes can hold any number of versions of a large file.
-MAX_HISTORY = 8 * 1024**3
+MAX_HISTORY = 2 * 1024**3
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,13 @@ class History:
     secrets: list[Past] = field(default_factory=list)
     objects: int = 0
     gaps: list[Skipped] = field(default_factory=list)
+
+
+def shallow(files: Sequence[File], folders: Sequence[str]) -> list[Found]:
+    """What is told of repositories whose history was fetched in part: it is searched as far as it is there."""
+    rule = BY_ID["secret/shallow-history"]
+    cut = sorted({f"{folder}/shallow".lstrip("/") for folder in folders} & {file.path for file in files})
+    return [Found(rule.id, path, rule.severity, f"{rule.title}; {rule.mend}") for path in cut]
 
 
 def repositories(files: Sequence[File]) -> tuple[list[str], list[Skipped]]:

@@ -72,7 +72,7 @@ _NAME_REST = re.compile(r"[\w.\-]*")
 _IDENTIFIER = re.compile(r"[/@.:_\-]*(?:(?:[A-Za-z][a-z]*|[A-Z]+|[a-z]{0,2}\d{1,3})(?:[/@.:_\-]+|$|(?=[A-Z])))+")
 _PATH = re.compile(r"(?:\.{0,2}/|~|[A-Za-z]:\\|[\w.+\-]{2,20}://(?![^/@]{0,200}:[^/@]{1,200}@))")
 # An expression that looks for secrets, a style's class, what stands between two literals: no literal of a secret.
-_SYNTAX = re.compile(r"\(\?|\[\^|A-Z|a-z|\\[dws]|^[,;:)\]}]|[\w.]*\.\$\w+(?:\.\w+)*$")
+_SYNTAX = re.compile(r"\(\?|\[\^|A-Z|a-z|\\[dws]|^[,;:)\]}]|[\w.]*\.\$\w+(?:\.\w+)*$|^(?:[a-z]+[.\-])+\$\d$")
 # In code, what is not quoted is an expression.
 CODE = frozenset(
     (

@@ -149,5 +149,12 @@ RULES = (
         "a secret of a kind that only gitleaks knows",
         "What it opens is not known here, so it is taken for one that matters.",
     ),
+    Rule(
+        "secret/shallow-history",
+        Severity.INFO,
+        "the repository's history was fetched in part, and searched as far as it is there",
+        "What was deleted before is still in the repository that it was fetched from; this scan cannot know.",
+        "fetch it whole (fetch-depth: 0) to search all of it",
+    ),
 )
 BY_ID = {rule.id: rule for rule in RULES}

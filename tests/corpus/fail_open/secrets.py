@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import bz2
 import gzip
 import io
 import json
@@ -192,6 +193,22 @@ CASES: tuple[Case, ...] = (
     Case(
         _CHECK, "an archive that nobody opens", "ERROR", "cannot be opened", tree({"a.7z": b"7z\xbc\xaf\x27\x1c" * 9})
     ),
+    Case(_CHECK, "a bundle of git", "ERROR", "git bundle", tree({"a.bundle": b"# v2 git bundle\n" + bytes(99)})),
+    Case(
+        _CHECK,
+        "an archive behind a compressed file",
+        "FAIL",
+        _FOUND,
+        tree({"a.bz2": bz2.compress(b"x") + _zipped(LINE)}),
+    ),
+    Case(_CHECK, "an archive that is called like a table", "FAIL", _FOUND, tree({"a.csv": _zipped(LINE)})),
+    Case(
+        _CHECK,
+        "a manifest of a Kubernetes secret before one that is broken",
+        "ERROR",
+        "cannot be read to its end",
+        tree({"a.yaml": f"kind: Secret\ndata: {{a: {base64.b64encode(LINE.encode()).decode()}}}\n---\na: [\n"}),
+    ),
     # History.
     Case(_CHECK, "a token that was deleted from the repository", "FAIL", "commit", repository(lambda folder: None)),
     Case(
@@ -221,6 +238,13 @@ CASES: tuple[Case, ...] = (
         "ERROR",
         "not a repository",
         repository(lambda folder: (folder / ".git/HEAD").unlink()),
+    ),
+    Case(
+        _CHECK,
+        "a repository whose only pack has another name",
+        "FAIL",
+        "commit",
+        repository(lambda folder: _rename_pack(folder)),
     ),
     Case(_CHECK, "a worktree without its repository", "ERROR", "worktree", tree({".git": "gitdir: /a/b\n", **CLEAN})),
     # The program.
@@ -275,3 +299,9 @@ def _rewrite(folder: Path) -> None:
     git(folder, "commit", "-qm", "fresh")
     for branch in ("master", "main"):
         subprocess.run(["git", "branch", "-qD", branch], cwd=folder, capture_output=True, check=False)
+
+
+def _rename_pack(folder: Path) -> None:
+    git(folder, "gc", "-q")
+    for file in (folder / ".git/objects/pack").iterdir():
+        file.rename(file.with_name(f"pack-a.b{file.suffix}"))
