@@ -722,6 +722,72 @@ def test_more_than_anybody_could_read(give: Import) -> None:
     assert "more than 25000" in ran.one_line
 
 
+def test_what_would_multiply_is_bounded_first(give: Import) -> None:
+    bomb = {"text": "{0}" * 60_000, "arguments": ["A" * 200_000]}
+    deep = give(sarif([result(message=bomb, ruleId="a" + "/" * 600_000, level="error")]), *ALL)
+    assert deep.code == 1
+    assert len(deep.report["findings"][0]["message"]) <= 300
+    folders = {f"r{i}": {"uri": f"file:///a/{i}"} for i in range(101)}
+    assert "names 101 folders" in give(sarif([], originalUriBaseIds=folders), *ALL, "--target", "file:///a/1").one_line
+    many = b"{" + b'"a":[' + b",".join([b"{}"] * 1_500_001) + b"]}"
+    assert "more than 1500000 objects" in give(many, *ALL).one_line
+    assert "more than 1000000 lines" in give(b"{}\n" + b"1\n" * 1_000_001, *ALL).one_line
+    rules = [{"id": "R1"}] * 101
+    assert "told of more than 100 times" in give(sarif([result()], rules=rules), *ALL).one_line
+
+
+def test_only_what_was_looked_at_binds(give: Import) -> None:
+    own, hashes = SOURCE.rpartition(":")[2], [*ALL[2:]]
+    mentioned = {"location": {"uri": "policy.cfg"}, "hashes": {"sha-256": own}}
+    looked_at = mentioned | {"roles": ["analysisTarget"]}
+    assert "does not tell what it is about" in give(sarif([], artifacts=[mentioned]), *hashes).one_line
+    assert give(sarif([], artifacts=[looked_at]), *hashes).code == 0
+    pointed_to = sarif([result(level="note", uri="policy.cfg")], artifacts=[mentioned])
+    assert give(pointed_to, *hashes).code == 0
+    settings = mentioned | {"roles": ["toolSpecifiedConfiguration"]}
+    other = {"location": {"uri": "good.pkl"}, "roles": ["analysisTarget"], "hashes": {"sha-256": "2" * 64}}
+    assert "about something else" in give(sarif([], artifacts=[other, settings]), *hashes).one_line
+
+
+@pytest.mark.parametrize(
+    ("invocation", "results", "code"),
+    [
+        ({"exitCode": 1, "exitCodeDescription": "findings"}, [{"level": "note"}], 0),
+        ({"exitCode": 1, "exitCodeDescription": "no rules"}, [], 2),
+        ({"exitCode": 2, "exitCodeDescription": "crashed"}, [{"level": "note"}], 2),
+        ({"exitCode": 0, "exitCodeDescription": "done"}, [], 0),
+        ({"exitCode": 7}, [], 0),
+    ],
+)
+def test_sarif_exit_code(give: Import, invocation: dict[str, Any], results: list[Any], code: int) -> None:
+    log = sarif([result(**one) for one in results], invocations=[{"executionSuccessful": True, **invocation}])
+    assert give(log, *ALL).code == code
+
+
+@pytest.mark.parametrize("reason", ["gitignore_patterns_match", "minified", "", "of tomorrow"])
+def test_semgrep_leaves_nothing_out_unseen(take: Import, reason: str) -> None:
+    left = [{"path": "src/x.py", "reason": reason}]
+    assert take("ran/semgrep.json", change=lambda v: v["paths"].update(skipped=left)).code == 2
+    harmless = [{"path": "src/x.js", "reason": "wrong_language"}]
+    assert take("ran/semgrep.json", change=lambda v: v["paths"].update(skipped=harmless)).code == 1
+
+
+def test_credentials_in_names_are_not_told(give: Import) -> None:
+    address = "https://bob:hunter2@Secret9@h.example/?token=hunter2Secret9"
+    log = sarif([], versionControlProvenance=[{"repositoryUri": address}])
+    site = _zap("hunter2Secret9")
+    site["site"][0]["@name"] = address
+    secret = _zap("hunter2Secret9")
+    alert = secret["site"][0]["alerts"][0]
+    alert.update(name="Password in URL")
+    alert["instances"][0]["uri"] = "https://h/reset/hunter2Secret9"
+    outside = sarif([result(uri="../https://bob:hunter2Secret9@h/x", level="error")])
+    for report, options in ((log, ALL), (site, ["--target", "https://other"]), (secret, ["--target", "https://h"])):
+        ran = give(report, *options)
+        assert "Secret9" not in ran.out + ran.err
+    assert "Secret9" not in give(outside, *ALL).one_line
+
+
 def test_the_same_result_twice_counts_once(give: Import) -> None:
     ran = give(sarif([result(level="error")] * 3), *ALL)
     assert told(ran) == [("tool-x/R1", "high", "a.py", 1)]
@@ -741,6 +807,52 @@ def test_baseline(take: Import, wardein: Callable[..., Ran], tmp_path: Path) -> 
         value["results"].append(value["results"][0] | {"path": "src/new.py"})
 
     assert take("ran/semgrep.json", "--baseline", evidence, change=add).code == 1
+
+
+def _zap(parameter: str) -> dict[str, Any]:
+    instance = {"uri": "https://h/q", "method": "GET", "param": parameter}
+    alert = {"pluginid": "40012", "name": "XSS", "riskcode": "3", "confidence": "2", "instances": [instance]}
+    site = {"@name": "https://h", "alerts": [alert]}
+    return {"@version": "2.15", "created": "2020-01-02T00:00:00Z", "site": [site]}
+
+
+def _leak(line: int, commit: str = "") -> list[dict[str, Any]]:
+    return [{"RuleID": "github-pat", "File": "src/keys.py", "StartLine": line, "EndLine": line, "Commit": commit}]
+
+
+def _guess(line: int) -> dict[str, Any]:
+    extra = {"message": "sql injection", "severity": "ERROR", "lines": "requires login"}
+    place = {"start": {"line": line}, "end": {"line": line}}
+    result = {"check_id": "sqli", "path": "src/a.py", **place, "extra": extra | {"fingerprint": "requires login"}}
+    return {"version": "1", "errors": [], "paths": {"scanned": ["src/a.py"]}, "results": [result]}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "options"),
+    [
+        (_zap("p1"), _zap("p2"), ["--target", "https://h"]),
+        (_leak(3), _leak(99), ALL),
+        (_leak(3, "1" * 40), _leak(3, "2" * 40), ALL),
+        (_guess(3), _guess(77), [*ALL, "--target", "src/a.py"]),
+    ],
+    ids=["zap", "gitleaks", "gitleaks-commit", "semgrep"],
+)
+def test_baseline_does_not_excuse_another_of_the_kind(
+    give: Import, tmp_path: Path, old: Any, new: Any, options: list[str]
+) -> None:
+    earlier = tmp_path / "earlier.jsonl"
+    assert give(old, *options, "--evidence", earlier).code == 1
+    assert give(old, *options, "--baseline", earlier).code == 0
+    assert give(new, *options, "--baseline", earlier).code == 1
+
+
+def test_baseline_outlives_moved_lines_where_the_text_is_known(give: Import, tmp_path: Path) -> None:
+    earlier, before, after = tmp_path / "earlier.jsonl", _guess(3), _guess(77)
+    for report in (before, after):
+        report["results"][0]["extra"].update(lines="db.execute(query)")
+    options = [*ALL, "--target", "src/a.py"]
+    assert give(before, *options, "--evidence", earlier).code == 1
+    assert give(after, *options, "--baseline", earlier).code == 0
 
 
 @pytest.mark.parametrize(

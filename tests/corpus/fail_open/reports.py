@@ -76,6 +76,11 @@ def _run(**members: Any) -> Callable[[Any], None]:
     return lambda log: log["runs"][0]["invocations"][0].update(members)
 
 
+def _settings(subject: str) -> dict[str, Any]:
+    """A file of the tool's own that has the subject's digest."""
+    return {"roles": ["toolSpecifiedConfiguration"], "hashes": {"sha-256": subject.rpartition(":")[2]}}
+
+
 def _no_results(log: Any) -> None:
     log["runs"][0].update(results=[])
 
@@ -91,6 +96,7 @@ def _unrated(value: Any) -> None:
 
 
 _UNKNOWN = ("--accept-unknown", "target", "--accept-unknown", "time")
+_ANSWERED = (*_UNKNOWN, "--accept-unknown", "coverage")
 _RESULT = {"ruleId": "R1", "message": {"text": "wrong"}, "locations": []}
 
 
@@ -325,13 +331,16 @@ CASES: tuple[Case, ...] = (
         "Snyk on a project without dependencies (ok: true)",
         "ERROR",
         "no dependency",
-        _golden("written/snyk.json", lambda v: v.update(ok=True, vulnerabilities=[], filtered=None, dependencyCount=0)),
+        _golden(
+            "written/snyk.json",
+            lambda v: v.update(ok=True, vulnerabilities=[], filtered=None, dependencyCount=0, uniqueCount=0),
+        ),
     ),
     _case(
         "Snyk vulnerability that a policy file ignores",
         "FAIL",
         "CVE-2019-6446 .*ignored",
-        _golden("written/snyk.json", lambda v: v.update(ok=True, vulnerabilities=[])),
+        _golden("written/snyk.json", lambda v: v.update(ok=True, vulnerabilities=[], uniqueCount=0)),
     ),
     _case(
         "Safety report that lists less than it counts",
@@ -365,6 +374,91 @@ CASES: tuple[Case, ...] = (
         "ERROR",
         "did not come to evaluate",
         _golden("ran/garak.jsonl", lambda v: [line for line in v if line["entry_type"] != "eval"]),
+    ),
+    _case(
+        "garak probe of which no answer was evaluated",
+        "ERROR",
+        "test.Test: garak did not come to evaluate",
+        _golden(
+            "ran/garak.jsonl",
+            lambda v: [
+                line | {"passed": 0, "total_evaluated": 0} if line.get("probe") == "test.Test" else line for line in v
+            ],
+        ),
+    ),
+    _case(
+        "SARIF that only mentions the subject, as the tool's settings",
+        "ERROR",
+        "does not tell what it is about",
+        _given(_sarif(artifacts=[_settings(SOURCE)]), *_ANSWERED[2:]),
+    ),
+    _case(
+        "SARIF with a warning that a file could not be parsed",
+        "ERROR",
+        "told an error: could not parse a.py",
+        _golden(
+            "written/codeql.sarif",
+            lambda v: (
+                _no_results(v)
+                or v["runs"][0]["invocations"][0]["toolExecutionNotifications"].append(
+                    {"level": "warning", "message": {"text": "could not parse a.py"}, "exception": {"kind": "E"}}
+                )
+            ),
+        ),
+    ),
+    _case(
+        "SARIF of a run that succeeded with exit code 2, an internal error",
+        "ERROR",
+        "exit code 2: internal error",
+        _golden(
+            "written/codeql.sarif",
+            lambda v: _no_results(v) or _run(exitCode=2, exitCodeDescription="internal error")(v),
+        ),
+    ),
+    _case(
+        "semgrep that left a file out because it may not read it",
+        "ERROR",
+        "evil.py: semgrep left it out",
+        _golden(
+            "ran/semgrep.json",
+            lambda v: v["paths"].update(skipped=[{"path": "src/evil.py", "reason": "insufficient_permissions"}]),
+        ),
+    ),
+    _case(
+        "Snyk that counts vulnerabilities and lists none",
+        "ERROR",
+        "but 0 are listed",
+        _golden("written/snyk.json", lambda v: v.update(vulnerabilities=[])),
+    ),
+    _case(
+        "Snyk that is not ok and does not tell why",
+        "ERROR",
+        "not ok, but lists no vulnerability",
+        _golden("written/snyk.json", lambda v: v.update(vulnerabilities=[], uniqueCount=0)),
+    ),
+    _case(
+        "npm audit that blames a package it does not list",
+        "ERROR",
+        "a package that is not listed",
+        _golden("written/npm-audit.json", lambda v: v["vulnerabilities"]["lodash"].update(via=["nobody"])),
+    ),
+    _case(
+        "npm audit with a vulnerable package and no advisory",
+        "ERROR",
+        "comes to no advisory",
+        _golden("written/npm-audit.json", lambda v: v["vulnerabilities"]["lodash"].update(via=["app"])),
+    ),
+    _case(
+        "checkov summary that counts failed checks, and nothing else",
+        "ERROR",
+        "3 checks that failed",
+        _golden("ran/checkov-nothing.json", lambda v: v.update(passed=5, failed=3)),
+    ),
+    _case(
+        "modelaudit with a check that failed, and no issue",
+        "ERROR",
+        "lists no issue",
+        _golden("ran/modelaudit.json", lambda v: v.update(issues=[])),
     ),
     _case("truncated JSON", "ERROR", "not valid JSON", _given(_sarif()[:-9])),
     _case("the same key twice", "ERROR", "duplicate key", _given(_sarif()[:-1] + ', "runs": []}')),
