@@ -20,7 +20,7 @@ from tests.standins import osv
 from wardein.dependencies import requirements, specifiers
 from wardein.dependencies.declared import Reading
 from wardein.dependencies.discover import read_declarations
-from wardein.dependencies.requirements import Place
+from wardein.dependencies.requirements import Place, read_sheet
 
 pytestmark = pytest.mark.scanners
 
@@ -516,3 +516,106 @@ def test_any_bill_of_materials_is_read(tmp_path_factory: pytest.TempPathFactory,
     for head in ({"bomFormat": "CycloneDX", "specVersion": "1.6"}, {"spdxVersion": "SPDX-2.3"}):
         data = {**(value if isinstance(value, dict) else {"components": value, "packages": value}), **head}
         read_declarations(write(tmp_path_factory.mktemp("any"), {"bom.json": json.dumps(data)}))
+
+
+# What a red team got past
+
+
+def registry_lock(name: str, source: str) -> str:
+    return f'version = 1\n[[package]]\nname = "{name}"\nversion = "9.9"\nsource = {source}\n'
+
+
+def project(requirement: str, more: str = "") -> str:
+    return f'[project]\nname = "app"\nversion = "1"\ndependencies = ["numpy==1.26.4", "{requirement}"]\n{more}'
+
+
+def test_a_sheet_named_as_constraints_elsewhere_goes_on_requiring(scan: Scan) -> None:
+    ran = scan({"requirements.txt": "evil>=1.0\n", "dev-requirements.txt": "-c requirements.txt\nnumpy==1.26.4\n"})
+    assert ran.code == 2
+    assert "evil>=1.0" in skipped(ran)[0]
+
+
+def test_a_lock_holds_a_url_of_the_same_source_only(scan: Scan) -> None:
+    files = {"pyproject.toml": project("x @ git+https://huggingface.co/x/x@main")}
+    index = registry_lock("x", '{registry = "https://pypi.org/simple"}\nsdist = {hash = "sha256:00"}')
+    ran = scan({**files, "uv.lock": index})
+    assert ran.code == 2
+    assert "hub-without-commit" in " ".join(rules(ran))
+    ran = scan({**files, "uv.lock": registry_lock("x", f'{{git = "https://huggingface.co/x/x?rev=main#{COMMIT}"}}')})
+    assert ran.report["coverage"]["skipped"] == []
+    assert "hub-without-commit" not in " ".join(rules(ran))
+    # Nor does a repository hold what is taken from an index.
+    git = registry_lock("x", f'{{git = "https://github.com/x/x#{COMMIT}"}}')
+    assert scan({"pyproject.toml": project("x"), "uv.lock": git}).code == 2
+
+
+@pytest.mark.parametrize(
+    ("marker", "python", "applies"),
+    [
+        ("python_version < '3.8'", ">=3.10", False),
+        ("python_full_version < '3.10.2'", ">=3.10.2", False),
+        ("python_full_version < '3.10.2'", ">=3.10", True),
+        ("python_version < '3.8' and sys_platform == 'linux'", ">=3.10", False),
+        ("sys_platform == 'freebsd14'", "", True),
+        ("platform_release != ''", "", True),
+        ("python_full_version == '3.11.9'", "", True),
+        ("sys_platform == 'linux'", "==3.11.9", True),
+        ("os_name ~= 'posix'", "", True),
+        ("python_version ~= 'posix'", "", True),
+        ("sys_platform == 'linux'", ">=3." + "9" * 5000, True),
+    ],
+)
+def test_markers_that_are_never_true(marker: str, python: str, applies: bool) -> None:
+    assert specifiers.can_apply(marker, python) is applies
+
+
+def test_a_marker_in_a_quotation_is_not_understood(scan: Scan) -> None:
+    text = "numpy==1.26.4\nevil>=1; os_name != 'x\" and python_version < \"3.0'\n"
+    assert scan({"requirements.txt": text}).code == 2
+
+
+@pytest.mark.parametrize(
+    "source", ["{path = 'local', marker = 'sys_platform == \"win32\"'}", "[{path = 'local'}, {index = 'a'}]"]
+)
+def test_a_source_for_some_leaves_the_index_for_others(scan: Scan, source: str) -> None:
+    files = {
+        "local/setup.py": "",
+        "pyproject.toml": project("pillow==9.0.0", f"[tool.uv.sources]\npillow = {source}\n"),
+    }
+    assert "CVE-2022-22817" in rules(scan(files))
+
+
+def test_a_workspace_member_must_be_there(scan: Scan) -> None:
+    files = {"pyproject.toml": project("evil", "[tool.uv.sources]\nevil = {workspace = true}\n")}
+    ran = scan(files)
+    assert ran.code == 2
+    assert "workspace" in skipped(ran)[0]
+    assert scan({**files, "evil/pyproject.toml": '[project]\nname = "evil"\nversion = "1"\n'}).code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("environment.yml", "dependencies:\n- pip:\n" + "  - a\n" * 30_000),
+        ("environment.yml", "x: &a\n" + "- ''\n" * 2000 + "dependencies:\n" + "- {pip: *a}\n" * 2000),
+        ("pyproject.toml", "a" + ".a" * 60_000 + " = 1\n"),
+    ],
+)
+def test_inputs_that_would_take_hours_are_refused(scan: Scan, name: str, text: str) -> None:
+    assert scan({name: text}).code == 2
+
+
+def test_another_url_of_a_host_is_another_finding(scan: Scan) -> None:
+    urls = [f"https://user:{word}@example.org/{owner}/simple" for word, owner in (("a", "1"), ("b", "1"), ("b", "2"))]
+    texts = [{f.text for f in read_sheet("r.txt", f"--extra-index-url {url}\n", []).reading.found} for url in urls]
+    assert texts[0] == texts[1] != texts[2]
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_requirements_files_called_locks(scan: Scan, name: str) -> None:
+    assert "CVE-2022-22817" in rules(scan({name: "pillow==9.0.0\n"}))
+
+
+def test_an_equals_sign_after_a_short_option_belongs_to_the_name(scan: Scan) -> None:
+    files = {"requirements.txt": "numpy==1.26.4\n-r=more.txt\n", "more.txt": "", "=more.txt": "pillow==9.0.0\n"}
+    assert "CVE-2022-22817" in rules(scan(files))

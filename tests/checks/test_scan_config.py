@@ -759,3 +759,120 @@ def test_command_in_its_own_process(tmp_path: Path) -> None:
     assert ended.returncode == 1, ended.stderr
     report: dict[str, Any] = json.loads(ended.stdout)
     assert ["trivy:KSV-0017"] in [f.get("taxonomy") for f in report["findings"]]
+
+
+PRIVILEGED = f"""\
+apiVersion: v1
+kind: Pod
+metadata: {{name: a}}
+spec:
+  hostNetwork: true
+  containers:
+  - name: a
+    image: registry.example.org/a@{DIGEST}
+    securityContext: {{privileged: true}}
+"""
+OBJECT = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ok}\ndata: {a: b}\n"
+SMALL_CHART = {
+    "c/Chart.yaml": "apiVersion: v2\nname: c\nversion: 0.1.0\n",
+    "c/values.yaml": "a: b\n",
+    "c/templates/ok.yaml": OBJECT,
+}
+
+
+def test_a_schema_of_a_chart_takes_helm_nowhere(scan: Scan, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.json"
+    codes = set()
+    for kind in ("string", "integer"):
+        outside.write_text(json.dumps({"type": kind}))
+        schema = json.dumps({"properties": {"a": {"$ref": f"file://{outside}"}}})
+        codes.add(scan(SMALL_CHART | {"c/values.schema.json": schema}, "--scanners", '["trivy"]').code)
+    assert codes == {0}
+
+
+@pytest.mark.parametrize("name", ["c/templates/sub/values.schema.json", "c/charts/sub.tgz"])
+def test_what_would_take_helm_elsewhere_is_not_examined(scan: Scan, name: str) -> None:
+    ran = scan(SMALL_CHART | {name: "{}"}, "--scanners", '["trivy"]')
+    assert ran.code == 2
+    assert list(skipped(ran)) == [name]
+
+
+def test_templates_count_whatever_they_are_called(scan: Scan) -> None:
+    names = ("c/templates/evil.tpl", "c/templates/evil.txt", "c/templates/evil")
+    ran = scan(SMALL_CHART | dict.fromkeys(names, PRIVILEGED) | {"c/templates/_x.tpl": "", "c/templates/NOTES.txt": ""})
+    assert ran.code == 2  # trivy renders only some of them, and what it does not is told
+    assert places(ran, "config/privileged")
+    assert {path for path, _ in places(ran, "config/privileged")} | set(skipped(ran)) == set(names)
+
+
+KUSTOMIZATION = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
+SMALL_PIPELINE = "pipelineInfo: {name: x}\ndeploymentSpec: {executors: {}}\n"
+
+
+@pytest.mark.parametrize("other", [KUSTOMIZATION, SMALL_PIPELINE])
+def test_documents_of_several_kinds_are_not_examined(scan: Scan, other: str) -> None:
+    for text in (f"{PRIVILEGED}---\n{other}", f"{other}---\n{PRIVILEGED}"):
+        ran = scan({"p.yaml": text}, "--scanners", '["wardein"]')
+        assert ran.code == 2
+        assert "several kinds" in skipped(ran)["p.yaml"]
+
+
+def test_a_pod_is_a_pod_whatever_its_file_is_called(scan: Scan) -> None:
+    ran = scan({"kustomization.yaml": PRIVILEGED}, "--scanners", '["wardein"]')
+    assert ran.code == 1
+    assert places(ran, "config/privileged")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "templates: [{name: a, container: {image: x}, sidecars: [{name: s, image: e, securityContext: {P}}]}]",
+        "steps: [{name: s, image: e, securityContext: {P}}]",
+        "predictor: {model: {image: e, securityContext: {P}}}",
+    ],
+)
+def test_ways_out_count_wherever_containers_are(scan: Scan, spec: str) -> None:
+    text = "apiVersion: example.org/v1\nkind: Task\nmetadata: {name: w}\nspec:\n  hostNetwork: true\n"
+    text += "  volumes: [{name: h, hostPath: {path: /}}]\n  " + spec.replace("P}", "privileged: true}") + "\n"
+    ran = scan({"w.yaml": text}, "--scanners", '["wardein"]')
+    assert ran.code == 1
+    for rule in ("config/privileged", "config/host-namespace", "config/host-path"):
+        assert len(places(ran, rule)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("p.yaml", "{kind: Pod, apiVersion: v1, spec: {hostNetwork: true, hostNetwork: false}}\n"),
+        ("p.json", '{"kind":"Pod","kind":"Pod","apiVersion":"v1"}'),
+        ("p.json", "# x\n{kind: Pod, apiVersion: v1}"),
+        ("b.yaml", "apiVersion: v1\nkind: X\nmetadata: {name: !!binary Y2x1c3Rlci1hZG1pbg==}\n"),
+        ("a.tofu.json", "{}"),
+    ],
+)
+def test_what_is_meant_as_a_manifest_is_not_passed_over(scan: Scan, name: str, text: str) -> None:
+    ran = scan({"ok.yaml": OBJECT, name: text}, "--scanners", '["wardein"]')
+    assert ran.code == 2
+    assert list(skipped(ran)) == [name]
+
+
+def test_long_lines_take_no_time() -> None:
+    from wardein.config import hits, workflows
+
+    assert not hits.runs_download("curl " * 60_000)
+    assert not workflows._uses_strangers_text("${{ github.event.issue x " * 5_000)
+    assert workflows._uses_strangers_text("echo ${{ format('{0}', github.event.issue.title) }}")
+
+
+def test_a_tab_is_white_space_and_settings_of_programs_are_no_objects(scan: Scan) -> None:
+    kubelet = "apiVersion: kubelet.config.k8s.io/v1beta1\nkind: KubeletConfiguration\n"
+    ran = scan({"Dockerfile": f"FROM\tregistry.example.org/a@{DIGEST}\nUSER\t1000\n", "k.yaml": kubelet})
+    assert ran.code == 0, ran
+    assert ran.report["coverage"]["expected"] == 1
+
+
+def test_a_template_gets_only_so_much_memory(scan: Scan) -> None:
+    greedy = OBJECT + '# {{ repeat 4000000000 "a" | len }}\n'
+    ran = scan(SMALL_CHART | {"c/templates/a.yaml": greedy}, "--scanners", '["trivy"]')
+    assert ran.code == 2
+    assert ran.one_line

@@ -538,3 +538,11 @@ def test_command_in_its_own_process(tmp_path: Path) -> None:
     ended = subprocess.run([*command, *map(str, OLD)], capture_output=True, text=True, check=False, env=os.environ)
     assert (ended.returncode, ended.stderr) == (1, "")
     assert json.loads(ended.stdout)["findings"][0]["ruleId"] == "CVE-2022-22817"
+
+
+@pytest.mark.parametrize("declared", ["zope.interface", "zope-interface", "Zope_Interface"])
+def test_names_with_dots_are_found_in_trivys_database(scan: Scan, tmp_path: Path, declared: str) -> None:
+    dotted = Advisory("CVE-2030-1", "zope.interface", "pip", Severity.CRITICAL, ("<2.0",), ("2.0",), "planted")
+    trivydb.write_database(tmp_path / "db", [dotted, DATABASE[2]], datetime.now(UTC))
+    ran = scan({"requirements.txt": f"{declared}==1.0 {HASH}\n"}, "--database", tmp_path / "db")
+    assert (ran.code, rules(ran)) == (1, ["CVE-2030-1"])

@@ -194,10 +194,15 @@ def test_evidence_that_cannot_be_read(scan: Scan, model: Path, tmp_path: Path, c
     assert says in ran.one_line
 
 
-def test_misuse(wardein: Callable[..., Ran], scan: Scan, model: Path, tmp_path: Path) -> None:
+def test_model_without_a_document_ties_the_scan_to_it(
+    wardein: Callable[..., Ran], scan: Scan, model: Path, tmp_path: Path
+) -> None:
     ran = run_on(wardein, tmp_path / "image", "--model", model, what=("secret",))
-    assert ran.code == 2
-    assert "--write-sbom" in ran.one_line
+    assert ran.code == scan()[0].code
+    assert ("model", digest_of(model)) in [(item["name"], item["digest"]) for item in ran.report["inputs"]]
+
+
+def test_misuse(scan: Scan, tmp_path: Path) -> None:
     claims = evidence(tmp_path / "claims.jsonl", evaluated("0" * 64))
     assert "--model" in scan("--model-evidence", claims)[0].one_line
     assert scan("--model", tmp_path / "nowhere")[0].code == 2

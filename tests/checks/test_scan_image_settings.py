@@ -187,3 +187,59 @@ def test_odd_configurations(scan: Scan, settings: Any) -> None:
     assert ran.code in (1, 2)
     if ran.code == 1:
         assert ("DS-0002", "high", "image configuration") in rules(ran)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["PGPASSWORD", "MYSQL_PWD", "SSHPASS", "dbPassword", "AZURE_STORAGE_KEY", "JAVA_OPTS=-Ddb.password"],
+)
+def test_names_that_say_secret(scan: Scan, name: str) -> None:
+    assert scan(env(f"{name}={VALUE}")).code == 1
+
+
+@pytest.mark.parametrize("value", ["/kD83ndlq9sLx", "$uperS3cret99"])
+def test_values_that_only_look_like_references(scan: Scan, value: str) -> None:
+    assert scan(env(f"DB_PASSWORD={value}")).code == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("GOOGLE_APPLICATION_CREDENTIALS=credentials.json", "PAD_TOKEN=[PAD]", "DB_PASSWORD={{ secret }}"),
+        *("DB_PASSWORD=%(PW)s", "DB_PASSWORD=file:///run/secrets/pw", "DB_PASSWORD=__LATER__", "TOKEN=`get`"),
+    ],
+)
+def test_settings_that_are_no_secrets(scan: Scan, text: str) -> None:
+    assert scan(env(text)).code == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        env(f"https://bob:{VALUE}@pypi.example.org/simple?x=1"),
+        label(f"https://bob:{VALUE}@h.example/", "x"),
+        label(f"tok {VALUE}", "DB_PASSWORD=abcdef"),
+    ],
+)
+def test_a_value_where_a_name_belongs_is_not_told(scan: Scan, change: Callable[..., None]) -> None:
+    assert scan(change, html=True).code == 1
+
+
+def test_another_value_of_a_variable_is_news_to_a_baseline(scan: Scan, tmp_path: Path) -> None:
+    assert scan(env("DB_PASSWORD=revoked111")).code == 1
+    earlier = (tmp_path / "claims.jsonl").rename(tmp_path / "earlier.jsonl")
+    assert scan(env("DB_PASSWORD=revoked111"), "--baseline", earlier).code == 0
+    assert scan(env("DB_PASSWORD=prodSecret222"), "--baseline", earlier).code == 1
+
+
+@pytest.mark.parametrize(
+    ("user", "passwd", "code"),
+    [
+        *(("+0", "", 1), ("app", "app:x:0:0::/:/bin/sh\n", 1), ("app", "app:x:nobody:0::/:/bin/sh\n", 1)),
+        *(("app", "root:x:0:0::/:/bin/sh\napp:x:1000:0::/:/bin/sh\n", 0), ("app", "a" * 2**21, 2)),
+    ],
+)
+def test_root_by_another_name(scan: Scan, user: str, passwd: str, code: int) -> None:
+    layers = (images.base_layer(), images.tar({"etc/passwd": passwd.encode()}))
+    ran = scan(lambda config: config["config"].update({"User": user}), what=("misconfig",), layers=layers)
+    assert ran.code == code

@@ -882,3 +882,71 @@ def test_a_layer_that_is_listed_many_times_is_copied_once(tmp_path, monkeypatch)
     with verified_copy(str(file)) as copy:
         assert len(copy.diff_ids) == 5
     assert sorted(stored) == ["layer 0", "the configuration"]
+
+
+# What a red team proved
+
+
+def _linked(*members: tuple[str, bytes, str | bytes]) -> bytes:
+    """A layer of files (content) and links (target)."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        for name, kind, what in members:
+            member = tarfile.TarInfo(name)
+            member.type = kind
+            content = what if isinstance(what, bytes) else b""
+            member.size, member.linkname = len(content), what if isinstance(what, str) else ""
+            archive.addfile(member, io.BytesIO(content))
+    return file.getvalue()
+
+
+def _look_at(folder: Path, *layers: bytes) -> VerifiedImage:
+    images.write_layout(folder / "linked", list(layers))
+    return look(folder / "linked")
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        _linked(("opt/s", tarfile.REGTYPE, b"x"), ("var/lib/dpkg/status", tarfile.SYMTYPE, "/opt/s")),
+        _linked(("opt/s", tarfile.REGTYPE, b"x"), ("var/lib/dpkg/status", tarfile.LNKTYPE, "opt/s")),
+        _linked(("opt/dpkg/status", tarfile.REGTYPE, b"x"), ("var/lib/dpkg", tarfile.SYMTYPE, "/opt/dpkg")),
+    ],
+)
+def test_package_database_behind_a_link_is_a_problem(tmp_path: Path, layer: bytes) -> None:
+    assert any(record.problem for record in _look_at(tmp_path, LOWER, layer).of_kind("os"))
+
+
+def test_package_database_behind_a_link_to_where_it_is_looked_for_is_none(tmp_path: Path) -> None:
+    layer = _linked(
+        ("usr/lib/sysimage/rpm/rpmdb.sqlite", tarfile.REGTYPE, b"x"),
+        ("var/lib/rpm", tarfile.SYMTYPE, "../../usr/lib/sysimage/rpm"),
+        ("lib", tarfile.SYMTYPE, "usr/lib"),
+    )
+    assert not any(record.problem for record in _look_at(tmp_path, layer).records)
+
+
+@pytest.mark.parametrize("name", ["opt/a\nb/p-1.Dist-Info/METADATA", "opt/p-1.dist-info/PKG-INFO"])
+def test_record_of_python_by_an_odd_name(tmp_path: Path, name: str) -> None:
+    seen = _look_at(tmp_path, LOWER, _linked((name, tarfile.REGTYPE, b"Name: p\nVersion: 1\n"))).of_kind("python")
+    assert [record.package for record in seen] == [Package("pypi", "p", "1")]
+
+
+@pytest.mark.parametrize(
+    ("layers", "says"),
+    [
+        ([_linked(("l", tarfile.SYMTYPE, "a/" * 3000))], "more than a path can be"),
+        ([_linked(("l", tarfile.SYMTYPE, "a/" * 400_000))], "a header of more than"),
+        ([_linked(("a/" * 3000 + "b", tarfile.REGTYPE, b""))], "longer than a path"),
+        ([LOWER, *[images.tar({})] * 500], "more than 500 layers"),
+    ],
+)
+def test_what_would_take_for_ever_is_refused(tmp_path: Path, layers: list[bytes], says: str) -> None:
+    images.write_layout(tmp_path / "large", layers)
+    refuse(tmp_path / "large", says)
+
+
+def test_credentials_in_a_reference_are_not_told() -> None:
+    with pytest.raises(WardeinError, match="user or password") as caught:
+        open_reference("bob:hunter2@h.example/x@sha256:" + "1" * 64)
+    assert "hunter2" not in str(caught.value)

@@ -724,13 +724,18 @@ class ScanConfigOperator(StepOperator):
     scanner passed over, is not examined and ends in ERROR. Other YAML and JSON is out of scope, and so are
     Ansible, Azure templates, GitLab and Jenkins.
 
+    A file with documents of several kinds, a packed chart, and OpenTofu written as JSON are not examined. Of
+    containers that are in no list of containers (Argo's sidecars, Tekton's steps, KServe's predictors)
+    wardein's rules see what is privileged or uses the machine's network and folders, and nothing else; in
+    charts they see none of these.
+
     Scanners do not read the files but copies of what was read here, without comments and settings that would
     tell them to look away; a file that holds such is told of. A Helm chart is rendered by trivy with the
-    chart's own values; a template that renders to nothing was not examined. Terraform is examined by trivy and
-    checkov, with rules of wardein's for SageMaker run by trivy, which see attributes and no nested blocks;
-    modules from elsewhere are not fetched, and what uses them is not examined. Checkov gets the Kubernetes
-    objects that hold pods, for which it has checks. What one namespace lacks (default-deny, a limit on what
-    training may send) is judged by all manifests of the folder together.
+    chart's own values; a template that renders to nothing was not examined. A chart's values.schema.json is
+    left out. Terraform is examined by trivy and checkov, with rules of wardein's for SageMaker run by trivy,
+    which see attributes and no nested blocks; modules from elsewhere are not fetched, and what uses them is not
+    examined. Checkov gets the Kubernetes objects that hold pods, for which it has checks. What one namespace
+    lacks (default-deny, a limit on what training may send) is judged by all manifests of the folder together.
 
     References: NSA and CISA, Kubernetes Hardening Guide 1.2, 2022. CIS Docker Benchmark 1.6. Kubernetes Pod
     Security Standards. OpenSSF, Mitigating Attack Vectors in GitHub Workflows, 2022.
@@ -808,8 +813,10 @@ class ScanImageOperator(StepOperator):
     copied or bundled, programs without build information, Java archives without a description inside.
 
     Secrets are looked for in every layer, also in files that a later one deletes, in settings, labels and the
-    build history; values are never shown. Files that trivy's secret rules pass over (binaries, archives,
-    pictures, system libraries) are not searched.
+    build history; values are never shown. Files that trivy's secret rules pass over are not searched: binaries,
+    archives, pictures, lock files, whatever lies in .git, node_modules, usr/share, usr/lib, usr/include or
+    among the installed libraries of Python, Node, Go and Ruby. A baseline takes another secret of the same kind
+    in a file for the same one.
 
     References: NIST SP 800-190, Application Container Security Guide, 2017. OCI Image Format Specification 1.1.
     CIS Docker Benchmark 1.6, section 4.

@@ -33,13 +33,17 @@ def scan_config(
     examined and ends in ERROR. Other YAML and JSON is out of scope, and so are Ansible, Azure templates, GitLab and
     Jenkins.
 
-    Scanners do not read the files but copies of what was read here, without comments and settings that would tell
-    them to look away; a file that holds such is told of. A Helm chart is rendered by trivy with the chart's own
-    values; a template that renders to nothing was not examined. Terraform is examined by trivy and checkov, with
-    rules of wardein's for SageMaker run by trivy, which see attributes and no nested blocks; modules from elsewhere
-    are not fetched, and what uses them is not examined. Checkov gets the Kubernetes objects that hold pods, for which
-    it has checks. What one namespace lacks
-    (default-deny, a limit on what training may send) is judged by all manifests of the folder together.
+    A file with documents of several kinds, a packed chart, and OpenTofu written as JSON are not examined. Of containers
+    that are in no list of containers (Argo's sidecars, Tekton's steps, KServe's predictors) wardein's rules see what
+    is privileged or uses the machine's network and folders, and nothing else; in charts they see none of these.
+
+    Scanners do not read the files but copies of what was read here, without comments and settings that would tell them
+    to look away; a file that holds such is told of. A Helm chart is rendered by trivy with the chart's own values; a
+    template that renders to nothing was not examined. A chart's values.schema.json is left out. Terraform is examined
+    by trivy and checkov, with rules of wardein's for SageMaker run by trivy, which see attributes and no nested blocks;
+    modules from elsewhere are not fetched, and what uses them is not examined. Checkov gets the Kubernetes objects that
+    hold pods, for which it has checks. What one namespace lacks (default-deny, a limit on what training may send) is
+    judged by all manifests of the folder together.
 
     Args:
         source: The folder that holds the configuration, or one file.

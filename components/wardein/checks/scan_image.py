@@ -48,8 +48,9 @@ def scan_image(
     build information, Java archives without a description inside.
 
     Secrets are looked for in every layer, also in files that a later one deletes, in settings, labels and the build
-    history; values are never shown. Files that trivy's secret rules pass over (binaries, archives, pictures, system
-    libraries) are not searched.
+    history; values are never shown. Files that trivy's secret rules pass over are not searched: binaries, archives,
+    pictures, lock files, whatever lies in .git, node_modules, usr/share, usr/lib, usr/include or among the installed
+    libraries of Python, Node, Go and Ruby. A baseline takes another secret of the same kind in a file for the same one.
 
     Args:
         image: An OCI layout folder, an archive of docker save or of skopeo, or a registry reference pinned by digest

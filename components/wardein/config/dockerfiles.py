@@ -70,7 +70,7 @@ def read_dockerfile(text: str, where: str) -> list[Instruction]:
             continue
         first = number
         words, number = _joined(lines, number, escape)
-        keyword, _, rest = words.strip().partition(" ")
+        keyword, rest = [*words.split(None, 1), ""][:2]
         keyword, rest = keyword.upper(), rest.strip()
         if keyword not in _KEYWORDS:
             raise WardeinError(f"line {first + 1} begins with no instruction of a Dockerfile", where=where)
@@ -137,7 +137,7 @@ def _triggered(item: Instruction) -> Instruction:
     """What an ONBUILD will run."""
     if item.keyword != "ONBUILD":
         return item
-    keyword, _, rest = item.rest.partition(" ")
+    keyword, rest = [*item.rest.split(None, 1), "", ""][:2]
     return Instruction(keyword.upper(), "", rest.strip(), item.line, item.last)
 
 
@@ -169,7 +169,7 @@ def _leading_flags(rest: str) -> Iterator[str]:
 
 
 def _variables(item: Instruction) -> Iterator[Hit]:
-    pairs = re.findall(r"([A-Za-z_][A-Za-z0-9_.-]*)=(\"[^\"]*\"|'[^']*'|\S*)", item.rest)
+    pairs = re.findall(r"(?<![A-Za-z0-9_.-])([A-Za-z0-9_.-]+)=(\"[^\"]*\"|'[^']*'|\S*)", item.rest)
     if not pairs and item.keyword == "ENV":
         pairs = [tuple([*item.rest.split(None, 1), ""][:2])]
     for name, value in pairs:

@@ -24,11 +24,9 @@ _SECRET = re.compile(
 _IMAGE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._/:-]{0,200}(@sha256:[0-9a-f]{64})?\Z")
 _DIGEST = re.compile(r"@sha256:[0-9a-f]{64}\Z")
 # A version, or a variable that stands for an image, is no tag that moves by itself.
-_TO_SHELL = re.compile(
-    r"\b(curl|wget)\b[^|;&]*\|\s*(sudo\s+(-\S+\s+)*)?(env\s+)?(/\S*/)?(ba|z|da|k)?sh\b"
-    r"|\b(curl|wget)\b[^|;&]*\|\s*(sudo\s+)?(/\S*/)?python[0-9.]*\b"
-    r"|\b(ba|z|da)?sh\s+(-c\s+)?[\"']?(<\(|\$\(|`)\s*(curl|wget)\b"
-)
+_DOWNLOAD = re.compile(r"\b(curl|wget)\b")
+_SHELL = re.compile(r"\s*((sudo\s+(-\S+\s+)*)?(env\s+)?(/\S*/)?(ba|z|da|k)?sh\b|(sudo\s+)?(/\S*/)?python[0-9.]*\b)")
+_OF_DOWNLOAD = re.compile(r"\b(ba|z|da)?sh\s+(-c\s+)?[\"']?(<\(|\$\(|`)\s*(curl|wget)\b")
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,12 @@ def is_secret(name: str, value: str) -> bool:
 
 def runs_download(script: str) -> bool:
     """Whether a script hands what it downloads to a shell."""
-    return bool(_TO_SHELL.search(script.replace("\\\n", " ")))
+    script = script.replace("\\\n", " ")
+    # Command by command: one expression over the whole of it would take time that grows with its square.
+    parts = re.split(r"([|;&])", script)
+    pipes = zip(parts[::2], parts[1::2], parts[2::2], strict=False)
+    piped = any(by == "|" and _SHELL.match(to) and _DOWNLOAD.search(of) for of, by, to in pipes)
+    return piped or bool(_OF_DOWNLOAD.search(script))
 
 
 def image_hits(node: Node, image: str) -> Iterator[Hit]:

@@ -11,6 +11,7 @@ import mmap
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from wardein.config import sagemaker
@@ -39,7 +40,8 @@ _OTHER_TEXT = frozenset(
 )
 _DOCKERFILE_NAME = re.compile(r"(docker|container)file([._-].*)?\Z|.*\.(docker|container)file\Z", re.IGNORECASE)
 _DOCKERFILE_START = re.compile(
-    rb"\A(?:\xef\xbb\xbf)?(?:[ \t]*(?:#[^\n]*)?\r?\n|ARG [^\n]*\n)*FROM +[^\s]+(?: +(?:AS|as) +\S+)?[ \t]*\r?\n"
+    rb"\A(?:\xef\xbb\xbf)?(?:[ \t]*(?:#[^\n]*)?\r?\n|ARG [^\n]*\n)*FROM(?:[ \t]+--\S+)*"
+    rb"[ \t]+[^\s]+(?: +(?:AS|as) +\S+)?[ \t]*\r?\n"
     rb"(?:[^\n]*\n)*?(?:RUN|COPY|ADD|CMD|ENTRYPOINT|WORKDIR|ENV|USER|EXPOSE|FROM|LABEL|ARG)\s"
 )
 _DATA = frozenset((".yaml", ".yml", ".json", ".template"))
@@ -52,8 +54,14 @@ _HINT = re.compile(
 # What is meant to be of a known kind, although it cannot be read.
 _MEANT = re.compile(
     rb"(?m)^[ \t{-]*[\"']?(apiVersion|AWSTemplateFormatVersion|pipelineInfo|deploymentSpec)[\"']?[ \t]*:"
+    rb"|[{,]\s*[\"']?(apiVersion|AWSTemplateFormatVersion|pipelineInfo|deploymentSpec)[\"']?\s*:"
     rb"|[\"']?Type[\"']?[ \t]*:[ \t]*[\"']?AWS::"
 )
+# The files of a chart that helm renders, whatever they are called, but for partials, notes and hidden files.
+_TEMPLATE = re.compile(r"(charts/[^/]+/)*templates/(?!\.)(.*/)?(?!_)[^/]*(?<!NOTES\.txt)\Z")
+_PARTIAL = re.compile(r"_|NOTES\.txt\Z")
+# Settings of programs that look like Kubernetes objects and are none: no cluster takes them.
+_NO_OBJECT = re.compile(r"((kubelet|kubeproxy|client)\.config\.k8s\.io|kubeadm\.k8s\.io|kind\.x-k8s\.io|skaffold)/")
 _BY_NAME: tuple[tuple[re.Pattern[str], Kind], ...] = (
     (re.compile(r"(.*/)?\.github/workflows/[^/]+\.ya?ml\Z"), "workflow"),
     (re.compile(r"(.*/)?action\.ya?ml\Z"), "workflow"),
@@ -87,8 +95,11 @@ class ConfigFile:
 
     def line(self, number: int) -> str:
         """The text of a line; empty if there is none."""
-        lines = self.text.splitlines()
-        return lines[number - 1] if 0 < number <= len(lines) else ""
+        return self._lines[number - 1] if 0 < number <= len(self._lines) else ""
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return self.text.splitlines()
 
 
 @dataclass(frozen=True)
@@ -133,11 +144,28 @@ def _charts(files: Sequence[File]) -> tuple[str, ...]:
 
 
 def _read(file: File, charts: Sequence[str]) -> ConfigFile | None:
+    chart = chart_of(file.path, charts)
+    if chart is not None and (template := _read_in_chart(file, file.path.removeprefix(chart).lstrip("/"))):
+        return template
+    if file.name.endswith(".tofu.json"):
+        raise WardeinError("is OpenTofu written as JSON, which no scanner here reads", where=file.path)
     if file.suffix == ".tf" or file.name.endswith((".tf.json", ".tofu")):
         return ConfigFile(file, "terraform", _text(file))
     if file.suffix in _DATA or file.name == "Kustomization":
-        return _read_data(file, charts)
+        return _read_data(file)
     return _read_dockerfile(file)
+
+
+def _read_in_chart(file: File, path: str) -> ConfigFile | None:
+    """A template of a chart, by its path in the chart; nothing if it is none."""
+    is_data = file.suffix in _DATA and "/templates/" in f"/{path}" and not _PARTIAL.match(file.name)
+    if file.name.endswith(".tgz") and "/charts/" in f"/{path}":
+        raise WardeinError("is a packed chart, which is not examined; unpack it", where=file.path)
+    if not is_data and not _TEMPLATE.match(path):
+        return None
+    if file.name.lower() in ("values.schema.json", ".helmignore") or file.name.endswith((".tgz", ".tar", ".gz")):
+        raise WardeinError("is no template that is rendered here", where=file.path)
+    return ConfigFile(file, "helm", _text(file))
 
 
 def _read_dockerfile(file: File) -> ConfigFile | None:
@@ -151,10 +179,7 @@ def _read_dockerfile(file: File) -> ConfigFile | None:
     return ConfigFile(file, "dockerfile", text, instructions=tuple(read_dockerfile(text, file.path)))
 
 
-def _read_data(file: File, charts: Sequence[str]) -> ConfigFile | None:
-    chart = chart_of(file.path, charts)
-    if chart is not None and "/templates/" in f"/{file.path.removeprefix(chart)}":
-        return ConfigFile(file, "helm", _text(file))
+def _read_data(file: File) -> ConfigFile | None:
     kind = next((kind for pattern, kind in _BY_NAME if pattern.match(file.path)), None)
     if kind is None and not _holds(file, _HINT):
         return None
@@ -173,29 +198,41 @@ def _is_json(file: File, text: str) -> bool:
 
 
 def _classified(file: File, named: Kind | None, text: str, documents: Sequence[Node]) -> ConfigFile | None:
-    kinds = [_kind(document) for document in documents]
-    if named in ("workflow", "compose") and not any(kinds):
-        of_name = {"workflow": ("jobs", "runs"), "compose": ("services", "include")}[named]
-        if documents and any(documents[0][key].exists for key in of_name):
-            return ConfigFile(file, named, text, tuple(documents))
-        if named == "compose" or file.name.startswith("action."):
-            return None  # a name that other things have, too
-        raise WardeinError("is no workflow: it has no jobs", where=file.path)
-    if named == "kustomization" or "kustomization" in kinds:
-        return ConfigFile(file, "kustomization", text, tuple(documents))
-    known = [kind for kind in kinds if kind]
-    if not known:
+    kinds = {kind for kind in map(_kind, documents) if kind}
+    if len(kinds) > 1:
+        raise WardeinError("holds documents of several kinds; give each a file of its own", where=file.path)
+    kind = next(iter(kinds), None)
+    if named in ("workflow", "compose"):
+        kind = _named(file, named, kind, documents)
+    elif named and not kind:
+        kind = named
+    if not kind:
         return None
-    if known[0] == "kubernetes":
+    if kind == "kubernetes":
         objects = tuple(each for document in documents for each in _unlisted(document, file.path))
-        return ConfigFile(file, "kubernetes", text, objects)
-    if len(documents) > 1 and known[0] != "pipeline":
-        raise WardeinError(f"is a {known[0]} file with more than one document", where=file.path)
-    return ConfigFile(file, known[0], text, tuple(documents))
+        return ConfigFile(file, kind, text, objects)
+    if len(documents) > 1 and kind in ("cloudformation", "sagemaker"):
+        raise WardeinError(f"is a {kind} file with more than one document", where=file.path)
+    return ConfigFile(file, kind, text, tuple(documents))
+
+
+def _named(file: File, named: Kind, kind: Kind | None, documents: Sequence[Node]) -> Kind | None:
+    """The kind of a file that is called like a workflow or a Compose file, given what it says it is."""
+    of_name = ("jobs", "runs") if named == "workflow" else ("services", "include")
+    is_named = bool(documents) and any(documents[0][key].exists for key in of_name)
+    if is_named and kind:
+        raise WardeinError(f"is a {named} file and something else at once", where=file.path)
+    if is_named or kind:
+        return kind or named
+    if named == "compose" or file.name.startswith("action."):
+        return None  # a name that other things have, too
+    raise WardeinError("is no workflow: it has no jobs", where=file.path)
 
 
 def _kind(document: Node) -> Kind | None:
     if document["apiVersion"].text and document["kind"].text:
+        if _NO_OBJECT.match(document["apiVersion"].text) and not document["metadata"].exists:
+            return None
         is_kustomization = document["apiVersion"].text.startswith("kustomize.config.k8s.io/")
         return "kustomization" if is_kustomization else "kubernetes"
     tests: tuple[tuple[Kind, Callable[[Node], object]], ...] = (

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from wardein.config.hits import Hit
 from wardein.config.nodes import Node
-from wardein.config.objects import allows_all, pods
+from wardein.config.objects import allows_all, is_pod
 
 _TRAINING_KINDS = re.compile(r"(PyTorch|TF|MPI|XGBoost|Paddle|JAX|Train|Ray|Spark|Volcano)Job$|^TrainJob$")
 _TRAINING = re.compile(r"(?i)(^|[-_./])(re)?(train|training|trainer|finetune|fine-tune|finetuning|fit)([-_./0-9]|$)")
@@ -48,12 +48,7 @@ def _templates(node: Node) -> Iterator[Node]:
         yield node
         return
     for below in node.walk():
-        if (
-            below.is_map
-            and next(pods(below["spec"]), None) is below["spec"]
-            or below["container"]["image"].text
-            or below["script"]["image"].text
-        ):
+        if below.is_map and is_pod(below["spec"]) or below["container"]["image"].text or below["script"]["image"].text:
             yield below
 
 

@@ -17,6 +17,8 @@ MAX_NODES = 500_000
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,17})?\Z")
 # CloudFormation's short forms whose long form is not "Fn::" and the same name.
 _PLAIN_TAGS = ("Ref", "Condition")
+# YAML's own types that are what they look like; others (binary, set) another reader would turn into something else.
+_TYPES = tuple(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq"))
 # What no key can be: YAML's sign that another mapping's entries are meant.
 _MERGE = "\0merge"
 
@@ -168,6 +170,7 @@ class _Reader:
 
     def take(self, kind: str, event: Any) -> None:
         """One event."""
+        self._check_type(event)
         if kind == "DocumentStart":
             self._anchors = {}
         elif kind in ("MappingStart", "SequenceStart"):
@@ -204,6 +207,11 @@ class _Reader:
         if tag.endswith((":int", ":float")) and _NUMBER.match(text):
             return float(text) if "." in text else int(text)
         return text
+
+    def _check_type(self, event: Any) -> None:
+        tag = getattr(event, "tag", None) or ""
+        if tag.startswith("tag:") and tag not in _TYPES:
+            raise self._refused("has a value of a type that is not read here", event)
 
     def _check_key(self, event: Any) -> None:
         if self._stack and isinstance(self._stack[-1].node, dict) and self._stack[-1].key is None:

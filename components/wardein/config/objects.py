@@ -25,6 +25,7 @@ def hits(node: Node) -> Iterator[Hit]:
         yield from _pod(pod)
     for container, pod in _containers(node):
         yield from _container(container, pod)
+    yield from _elsewhere(node)
     if kind == "Namespace" and group == "v1":
         yield from _namespace(node)
     elif kind == "NetworkPolicy":
@@ -39,9 +40,28 @@ def hits(node: Node) -> Iterator[Hit]:
 
 def pods(node: Node) -> Iterator[Node]:
     """Every pod specification in an object, whatever kind of object it is: it is what has a list of containers."""
+    return (below for below in node.walk() if is_pod(below))
+
+
+def is_pod(node: Node) -> bool:
+    """Whether this is a pod specification itself."""
+    return node.is_map and any(c.is_map for c in node["containers"].each())
+
+
+def _elsewhere(node: Node) -> Iterator[Hit]:
+    """The ways out to the machine that are not in a list of containers.
+
+    Argo's sidecars and the pod settings of its workflows, Tekton's steps, KServe's predictors: what they have in common
+    are the names of the settings. ``rego/`` does not know them.
+    """
+    seen = {id(container) for container, _ in _containers(node)}
     for below in node.walk():
-        if below.is_map and any(c.is_map for c in below["containers"].each()):
-            yield below
+        if not below.is_map:
+            continue
+        if not is_pod(below):
+            yield from _on_machine(below)
+        if id(below) not in seen and below["securityContext"]["privileged"].is_true:
+            yield Hit("config/privileged", below, below["name"].text or "container")
 
 
 def _containers(node: Node) -> Iterator[tuple[Node, Node]]:
@@ -49,7 +69,7 @@ def _containers(node: Node) -> Iterator[tuple[Node, Node]]:
     for below in node.walk():
         if not below.is_map:
             continue
-        if any(c.is_map for c in below["containers"].each()):
+        if is_pod(below):
             yield from ((c, below) for name in _LISTS for c in below[name].each() if c.is_map)
         for name in ("container", "script"):
             if below[name]["image"].text:
@@ -57,16 +77,21 @@ def _containers(node: Node) -> Iterator[tuple[Node, Node]]:
 
 
 def _pod(pod: Node) -> Iterator[Hit]:
+    yield from _on_machine(pod)
+    if not pod["automountServiceAccountToken"].is_false:
+        yield Hit("config/token-mounted", pod, text="automountServiceAccountToken")
+    if pod["serviceAccountName"].text in ("", "default"):
+        yield Hit("config/default-service-account", pod, text="serviceAccountName")
+
+
+def _on_machine(pod: Node) -> Iterator[Hit]:
+    """What of the machine a pod uses."""
     for name in ("hostNetwork", "hostPID", "hostIPC"):
         if pod[name].is_true:
             yield Hit("config/host-namespace", pod, name, text=name)
     for volume in pod["volumes"].each():
         if volume["hostPath"].exists:
-            yield Hit("config/host-path", volume, "hostPath")
-    if not pod["automountServiceAccountToken"].is_false:
-        yield Hit("config/token-mounted", pod, text="automountServiceAccountToken")
-    if pod["serviceAccountName"].text in ("", "default"):
-        yield Hit("config/default-service-account", pod, text="serviceAccountName")
+            yield Hit("config/host-path", volume, "hostPath", text=f"hostPath {volume['hostPath']['path'].text}")
 
 
 def _container(container: Node, pod: Node) -> Iterator[Hit]:
@@ -82,7 +107,8 @@ def _container(container: Node, pod: Node) -> Iterator[Hit]:
     capabilities = own["capabilities"]
     added = {text.upper().removeprefix("CAP_") for text in capabilities["add"].texts()}
     if added & _WAYS_OUT:
-        yield Hit("config/capabilities-added", container, f"{name}: {', '.join(sorted(added & _WAYS_OUT))}")
+        told = f"{name}: {', '.join(sorted(added & _WAYS_OUT))}"
+        yield Hit("config/capabilities-added", container, told, text=f"{told} capabilities added")
     if "ALL" not in {text.upper() for text in capabilities["drop"].texts()}:
         yield Hit("config/capabilities-kept", container, name, text=f"{name} capabilities")
     limits = container["resources"]["limits"]
@@ -140,6 +166,8 @@ def _rbac(kind: str, node: Node) -> Iterator[Hit]:
     if kind in ("Role", "ClusterRole"):
         for rule in node["rules"].each():
             if any("*" in rule[name].texts() for name in ("verbs", "resources")):
-                yield Hit("config/rbac-wildcard", rule)
+                what = (f"{key} {','.join(rule[key].texts())}" for key in ("apiGroups", "resources", "verbs"))
+                yield Hit("config/rbac-wildcard", rule, text="; ".join(what))
     if kind in ("RoleBinding", "ClusterRoleBinding") and node.at("roleRef", "name").text == "cluster-admin":
-        yield Hit("config/cluster-admin", node["roleRef"])
+        subjects = sorted(" ".join(s[k].text for k in ("kind", "namespace", "name")) for s in node["subjects"].each())
+        yield Hit("config/cluster-admin", node["roleRef"], text=f"cluster-admin {'; '.join(subjects)}")

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
+from hashlib import sha256
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from wardein.dependencies import rules
 from wardein.dependencies.declared import NAME, Origin, Reading, normal, normal_version
+from wardein.scan.rules import Rule
 
 HUBS = ("huggingface.co", "hf.co")
 _VCS = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
@@ -20,12 +23,16 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class Address:
-    """What a direct URL tells: where it leads, and the package and version, empty if it names none."""
+    """What a direct URL tells: where it leads, and the package and version, empty if it names none.
+
+    The source is a digest of the URL without credentials, revision, query and fragment, so that it may be shown.
+    """
 
     host: str
     origin: Origin
     name: str = ""
     version: str = ""
+    source: str = ""
 
 
 def is_address(text: str) -> bool:
@@ -40,8 +47,22 @@ def read_index(reading: Reading, path: str, line: int, url: str) -> str:
     return parts.hostname or "an index"
 
 
+def read_flawed_index(reading: Reading, rule: Rule, path: str, line: int, url: str) -> None:
+    """Look at the URL of an index whose use is a flaw by itself."""
+    parts = _split(url)
+    host = read_index(reading, path, line, url)
+    reading.flaw(rule, path, line, host, f"{host} {_digest(parts, parts.path)}")
+
+
 def read_address(
-    reading: Reading, path: str, line: int, url: str, *, name: str = "", hashed: bool = False, held: bool = False
+    reading: Reading,
+    path: str,
+    line: int,
+    url: str,
+    *,
+    name: str = "",
+    hashed: bool = False,
+    held: Collection[tuple[str, str]] = (),
 ) -> Address:
     """Look at the URL of a requirement and say what is wrong with it.
 
@@ -52,7 +73,7 @@ def read_address(
         url: The URL, which may hold credentials and is not shown.
         name: The package's name, if the row tells.
         hashed: Whether the row holds a digest beside the URL.
-        held: Whether a lock file holds the commit or the digest.
+        held: The packages and sources whose commit or digest a lock file holds.
     """
     is_vcs = bool(_VCS.match(url)) or scheme_of(url) in ("git", "ssh")
     parts = _split(_VCS.sub("", url))
@@ -62,14 +83,18 @@ def read_address(
     name = name or told or (normal(egg[1]) if egg else "")
     shown = f"{name or 'a requirement'} from {host or 'a URL'}"
     _read_scheme(reading, path, line, parts)
-    reading.flaw(rules.DIRECT_URL, path, line, shown)
+    source = _digest(parts, parts.path.partition("@")[0].rstrip("/").removesuffix(".git") if is_vcs else parts.path)
+    # With the whole path, so that a baseline does not excuse another URL of the same host.
+    identity = f"{shown} {_digest(parts, parts.path)}"
+    is_held = (name, source) in held
+    reading.flaw(rules.DIRECT_URL, path, line, shown, identity)
     if is_vcs:
-        if not held:
-            _read_commit(reading, path, line, shown, parts, host)
-        return Address(host, "vcs", name, "")
-    if not (hashed or held or _DIGEST.search(parts.fragment)):
-        reading.flaw(rules.URL_NO_HASH, path, line, shown)
-    return Address(host, "url", name, version)
+        if not is_held:
+            _read_commit(reading, path, line, shown, parts, host, identity)
+        return Address(host, "vcs", name, "", source)
+    if not (hashed or is_held or _DIGEST.search(parts.fragment)):
+        reading.flaw(rules.URL_NO_HASH, path, line, shown, identity)
+    return Address(host, "url", name, version, source)
 
 
 def scheme_of(url: str) -> str:
@@ -77,11 +102,13 @@ def scheme_of(url: str) -> str:
     return _split(url).scheme.lower()
 
 
-def _read_commit(reading: Reading, path: str, line: int, shown: str, parts: SplitResult, host: str) -> None:
+def _read_commit(
+    reading: Reading, path: str, line: int, shown: str, parts: SplitResult, host: str, identity: str
+) -> None:
     revision = unquote(parts.path.rpartition("@")[2]) if "@" in parts.path else ""
     if not _COMMIT.fullmatch(revision):
         is_hub = any(host == hub or host.endswith(f".{hub}") for hub in HUBS)
-        reading.flaw(rules.HUB_NO_COMMIT if is_hub else rules.NO_COMMIT, path, line, shown)
+        reading.flaw(rules.HUB_NO_COMMIT if is_hub else rules.NO_COMMIT, path, line, shown, identity)
 
 
 def _read_scheme(reading: Reading, path: str, line: int, parts: SplitResult) -> None:
@@ -94,6 +121,13 @@ def _read_scheme(reading: Reading, path: str, line: int, parts: SplitResult) -> 
         reading.flaw(rules.CREDENTIALS, path, line, host)
     if parts.scheme.lower() in ("http", "git", "ftp", "svn") and host not in _LOOPBACK:
         reading.flaw(rules.PLAIN_HTTP, path, line, host)
+
+
+def _digest(parts: SplitResult, path: str) -> str:
+    """Of a URL without credentials."""
+    return sha256(f"{(parts.hostname or '').lower()} {parts.netloc.rpartition('@')[2]} {path}".encode()).hexdigest()[
+        :16
+    ]
 
 
 def _split(url: str) -> SplitResult:

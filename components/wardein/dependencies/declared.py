@@ -20,7 +20,7 @@ from wardein.scan.rules import Rule
 MAX_REQUIREMENTS = 50_000
 _QUOTED = re.compile(r'"([^"]*)"|\'([^\']*)\'')
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,126}[A-Za-z0-9])?")
-Origin = Literal["index", "vcs", "url", "local", "own"]
+Origin = Literal["index", "vcs", "url", "local", "own", "member"]
 # What cannot be looked up for a reason that a project may accept; an empty word for what it may not.
 Unexaminable = Literal["", "build", "conda", "foreign", "url"]
 
@@ -74,7 +74,8 @@ class Requirement:
         specifier: Which versions it allows, as PEP 440 specifiers with ``||`` between alternatives; empty for any.
         version: The definite version, if the row tells one.
         ecosystem: As in :class:`Package`.
-        origin: Where the package comes from: ``own`` is the project itself.
+        origin: Where the package comes from: ``own`` is the project itself, ``member`` another project of the folder.
+        source: For a URL, which one, as :attr:`wardein.dependencies.addresses.Address.source` tells it.
         marker: When it applies, as PEP 508 writes it.
         hashed: Whether the row holds a digest of the file that is installed.
         is_build: Whether it is only used to build the project, so that no lock file holds it.
@@ -89,6 +90,7 @@ class Requirement:
     version: str = ""
     ecosystem: str = "pypi"
     origin: Origin = "index"
+    source: str = ""
     marker: str = ""
     hashed: bool = False
     is_build: bool = False
@@ -113,10 +115,17 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Lock:
-    """What a file holds fast: the versions that are installed, by normalised name; none if it does not tell."""
+    """What a file holds fast: the versions that are installed; none if it does not tell.
+
+    Attributes:
+        path: The file.
+        versions: By normalised name.
+        sourced: The same of packages from a URL, by name and source; those from an index have the empty one.
+    """
 
     path: str
     versions: dict[str, tuple[str, ...]]
+    sourced: dict[tuple[str, str], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -145,6 +154,7 @@ class Reading:
         locks: The files that hold versions fast.
         held_by: For a file whose requirements another file holds fast, which one; else the nearest lock files do.
         python: The Python versions that a project is for, by the path of its file.
+        projects: The normalised names of the projects that lie in the folder.
         drawn_in: Requirements files that other files refer to, whatever they are called.
         indexes: The indexes that lock files name, each with its file.
     """
@@ -155,6 +165,7 @@ class Reading:
     locks: dict[str, Lock] = field(default_factory=dict)
     held_by: dict[str, list[str]] = field(default_factory=dict)
     python: dict[str, str] = field(default_factory=dict)
+    projects: set[str] = field(default_factory=set)
     drawn_in: list[str] = field(default_factory=list)
     indexes: set[tuple[str, str]] = field(default_factory=set)
     _by_path: dict[str, list[Requirement]] = field(default_factory=lambda: defaultdict(list))
@@ -211,10 +222,13 @@ class Reading:
     def hold(self, path: str) -> None:
         """Let the rows of a file that has been read hold versions fast."""
         versions: dict[str, tuple[str, ...]] = {}
+        sourced: dict[tuple[str, str], tuple[str, ...]] = {}
         for row in self.rows_of(path):
             if row.name:
-                versions[row.name] = (*versions.get(row.name, ()), *([row.version] if row.version else []))
-        self.locks[path] = Lock(path, versions)
+                told, key = ([row.version] if row.version else []), (row.name, row.source)
+                versions[row.name] = (*versions.get(row.name, ()), *told)
+                sourced[key] = (*sourced.get(key, ()), *told)
+        self.locks[path] = Lock(path, versions, sourced)
         self._by_folder[path.rpartition("/")[0]].append(self.locks[path])
 
 
@@ -263,7 +277,7 @@ class Lines:
         if self._at:
             return
         for number, line in enumerate(self._text.split("\n"), 1):
-            key = re.match(r"\s*[\"']?([^\"'=:]*)[\"']?\s*[=:]", line[:500])
+            key = re.match(r"\s*+[\"']?([^\"'=:]*+)[\"']?\s*+[=:]", line[:500])
             if key:
                 self._keys.setdefault(key[1].strip(), []).append(number)
             named = re.match(r"name\s*=\s*[\"']([^\"']*)", line[:500])

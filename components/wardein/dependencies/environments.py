@@ -11,6 +11,7 @@ from wardein.dependencies.declared import Reading, Requirement
 from wardein.dependencies.requirements import Sheet, read_sheet
 
 MAX_BYTES = 256 * 1024
+MAX_LISTS, MAX_ROWS = 10, 20_000
 _SPEC = re.compile(r"(?:[^\s:]+::?)?([A-Za-z0-9_.-]+)\s*(?:[=<>!~ ].*)?", re.DOTALL)
 
 
@@ -39,6 +40,9 @@ def read_environment(path: str, text: str, paths: Collection[str]) -> Sheet | No
     for node in dependencies:
         if not isinstance(node, yaml.SequenceNode):
             raise ValueError("has dependencies that are no list")
+        lists = [item for item in node.value if not isinstance(item, yaml.ScalarNode)]
+        if len(lists) > MAX_LISTS or len(node.value) > MAX_ROWS:  # an alias makes a long list of a short one
+            raise ValueError("has more lists or packages than anybody writes")
         for item in node.value:
             _read_item(sheet, item, paths, yaml)
     return sheet
@@ -50,6 +54,8 @@ def _read_item(sheet: Sheet, item: Any, paths: Collection[str], yaml: Any) -> No
         _read_conda(sheet.reading, sheet.path, line, item.value)
         return
     pairs = item.value if isinstance(item, yaml.MappingNode) else []
+    if len(pairs) > 1:
+        raise ValueError("has an entry of several lists")
     for key, value in pairs:
         if key.value != "pip" or not isinstance(value, yaml.SequenceNode):
             sheet.reading.skip(f"{sheet.path}, line {line}", "is no package of conda or pip")
@@ -61,14 +67,15 @@ def _read_item(sheet: Sheet, item: Any, paths: Collection[str], yaml: Any) -> No
 
 
 def _scalars(sequence: Any) -> Iterator[tuple[int, str]]:
+    if len(sequence.value) > MAX_ROWS:
+        raise ValueError(f"has a list of more than {MAX_ROWS} packages")
     for node in sequence.value:
         yield node.start_mark.line + 1, node.value if isinstance(node.value, str) else "?"
 
 
 def _read_pip(sheet: Sheet, line: int, text: str, paths: Collection[str]) -> None:
     """What conda writes to a requirements file, one line each."""
-    # Moved down to its line, so that what is said of it names the line of the environment file.
-    row = read_sheet(sheet.path, "\n" * (line - 1) + " ".join(text.split("\n")), paths)
+    row = read_sheet(sheet.path, " ".join(text.split("\n")), paths, line)
     sheet.reading.take(row.reading)
     sheet.requirements += row.requirements
     sheet.constraints += row.constraints

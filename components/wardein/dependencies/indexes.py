@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wardein.dependencies import rules
-from wardein.dependencies.addresses import is_address, read_index, scheme_of
+from wardein.dependencies.addresses import is_address, read_flawed_index, read_index, scheme_of
 from wardein.dependencies.declared import Lines, Reading
 
 
@@ -22,13 +22,14 @@ def read_uv(reading: Reading, path: str, lines: Lines, settings: Mapping[str, An
             read_index(reading, path, lines.of(url), url)
         for url in _urls(table.get("extra-index-url")):
             line = lines.of(url)
-            reading.flaw(further, path, line, read_index(reading, path, line, url))
+            read_flawed_index(reading, further, path, line, url)
         for entry in _tables(table.get("index")):
             for url in _urls(entry.get("url")):
                 line = lines.of(url)
-                host = read_index(reading, path, line, url)
                 if entry.get("explicit") is not True and entry.get("default") is not True:
-                    reading.flaw(further, path, line, host)
+                    read_flawed_index(reading, further, path, line, url)
+                else:
+                    read_index(reading, path, line, url)
         for url in _urls(table.get("find-links")):
             _find_links(reading, path, lines.of(url), url)
         for host in _urls(table.get("allow-insecure-host")):
@@ -41,12 +42,13 @@ def read_poetry(reading: Reading, path: str, lines: Lines, sources: Any) -> None
     for source in _tables(sources):
         for url in _urls(source.get("url")):
             line, priority = lines.of(url), str(source.get("priority", "primary")).lower()
-            host = read_index(reading, path, line, url)
             primary += priority in ("primary", "default")
             if priority == "supplemental":
-                reading.flaw(rules.SECOND_INDEX, path, line, host)
+                read_flawed_index(reading, rules.SECOND_INDEX, path, line, url)
             elif priority == "secondary" or (priority == "primary" and primary > 1):
-                reading.flaw(rules.EXTRA_INDEX, path, line, host)
+                read_flawed_index(reading, rules.EXTRA_INDEX, path, line, url)
+            else:
+                read_index(reading, path, line, url)
 
 
 def read_pipfile(reading: Reading, path: str, lines: Lines, sources: Any) -> None:
@@ -56,7 +58,7 @@ def read_pipfile(reading: Reading, path: str, lines: Lines, sources: Any) -> Non
             line = lines.of(url)
             host = read_index(reading, path, line, url)
             if number:
-                reading.flaw(rules.SECOND_INDEX, path, line, host)
+                read_flawed_index(reading, rules.SECOND_INDEX, path, line, url)
             if source.get("verify_ssl") is False:
                 reading.flaw(rules.TRUSTED_HOST, path, line, host)
 
@@ -80,7 +82,7 @@ def read_pip_settings(reading: Reading, path: str, text: str) -> None:
                     case "index-url":
                         read_index(reading, path, line, word)
                     case "extra-index-url":
-                        reading.flaw(rules.EXTRA_INDEX, path, line, read_index(reading, path, line, word))
+                        read_flawed_index(reading, rules.EXTRA_INDEX, path, line, word)
                     case "find-links":
                         _find_links(reading, path, line, word)
                     case "trusted-host":
@@ -89,7 +91,7 @@ def read_pip_settings(reading: Reading, path: str, text: str) -> None:
 
 def _find_links(reading: Reading, path: str, line: int, url: str) -> None:
     if is_address(url) and scheme_of(url) != "file":
-        reading.flaw(rules.FIND_LINKS, path, line, read_index(reading, path, line, url))
+        read_flawed_index(reading, rules.FIND_LINKS, path, line, url)
 
 
 def _urls(value: Any) -> list[str]:

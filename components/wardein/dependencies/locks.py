@@ -112,12 +112,12 @@ def read_pipfile(reading: Reading, path: str, text: str, paths: Collection[str])
     meta = data.get("_meta") if isinstance(data, dict) else None
     if not isinstance(meta, dict) or meta.get("pipfile-spec") != _PIPFILE_SPEC:
         raise Malformed("is of a version that is not known here")
+    lines = Lines(text)
     for group, packages in data.items():
         if group == "_meta":
             continue
         if not isinstance(packages, dict):
             raise Malformed("has a group that holds no packages")
-        lines = Lines(text)
         for name, entry in packages.items():
             if not isinstance(entry, dict):
                 raise Malformed("has a package without a description")

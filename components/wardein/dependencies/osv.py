@@ -95,7 +95,7 @@ def look_up(advisories: Advisories, packages: Sequence[Package]) -> Answer:
         for advisory in advisories.by_name.get(package.name, ()):
             try:
                 vulnerability = matched(advisory, package)
-            except Undecidable as problem:
+            except ValueError as problem:
                 unread[package] = f"advisory {advisory['id']} {problem}"
                 continue
             if vulnerability is not None:

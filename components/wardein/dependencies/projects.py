@@ -14,7 +14,10 @@ from wardein.dependencies.declared import NAME, Lines, Reading, Requirement, nor
 from wardein.dependencies.requirements import Place, add_address, add_local, inside, read_requirement
 from wardein.dependencies.specifiers import of_poetry, pinned_text
 
-_LOCAL = ("path", "workspace", "directory")
+# The parser's time grows with the square of a key's parts.
+_DEEP = re.compile(r"""(?:[ \t]*+\.[ \t]*+(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')){100}""")
+_PATHS = ("path", "directory")
+_LOCAL = (*_PATHS, "workspace")
 
 
 class Malformed(ValueError):
@@ -42,6 +45,8 @@ def load_toml(text: str) -> dict[str, Any]:
     Raises:
         Malformed: If it is none.
     """
+    if _DEEP.search(text):
+        raise Malformed("has a key of more parts than anybody writes")
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError):
@@ -64,8 +69,9 @@ def read_pyproject(reading: Reading, path: str, text: str, paths: Collection[str
     project, tool = _table(data, "project"), _table(data, "tool")
     poetry, uv = _table(tool, "poetry"), _table(tool, "uv")
     own = project.get("name") or poetry.get("name") or ""
-    place = Place(path, paths=paths, own=normal(str(own)), held=bool(reading.locks_near(path)))
+    place = Place(path, paths=paths, own=normal(str(own)), held=_held(reading, path))
     file = _File(reading, path, lines, place, {normal(k): v for k, v in _table(uv, "sources").items()})
+    reading.projects.add(normal(str(own)))
     reading.python[path] = str(project.get("requires-python") or "")
     for item in _texts(_table(data, "build-system").get("requires", [])):
         read_requirement(reading, item, replace(file.at(item), is_build=True, own=""))
@@ -87,7 +93,7 @@ def read_pipfile(reading: Reading, path: str, text: str, paths: Collection[str])
         Malformed: If a table does not have its form.
     """
     data, lines = load_toml(text), Lines(text)
-    file = _File(reading, path, lines, Place(path, paths=paths, held=bool(reading.locks_near(path))), {})
+    file = _File(reading, path, lines, Place(path, paths=paths, held=_held(reading, path)), {})
     for name, value in data.items():
         # Every other table of a Pipfile is a group of packages, but for these.
         if name not in ("source", "requires", "scripts", "pipenv", "pipfile"):
@@ -101,7 +107,8 @@ def _standard(data: Mapping[str, Any], project: Mapping[str, Any], tool: Mapping
         yield from _texts(group)
     for group in _table(data, "dependency-groups").values():
         yield from _texts([item for item in _list(group) if not _is_reference(item)])
-    yield from _texts(_table(tool, "uv").get("dev-dependencies", []))
+    for key in ("dev-dependencies", "override-dependencies"):
+        yield from _texts(_table(tool, "uv").get(key, []))
     for group in _table(_table(tool, "pdm"), "dev-dependencies").values():
         yield from _texts(group)
     for environment in _table(_table(tool, "hatch"), "envs").values():
@@ -142,13 +149,17 @@ def _read_item(file: _File, text: str) -> None:
     match = NAME.match(text)
     source = file.sources.get(normal(match[0])) if match else None
     if match and source is not None and normal(match[0]) != file.place.own:
-        for table in source if isinstance(source, list) else [source]:
-            if _read_source(file, normal(match[0]), _as_table(table), place):
-                return
+        tables = [_as_table(table) for table in (source if isinstance(source, list) else [source])]
+        elsewhere = [_read_source(file, normal(match[0]), table, place, _LOCAL) for table in tables]
+        # One that holds for some platforms or extras leaves the others, and other tools, the index.
+        if all(elsewhere) and not any(set(table) & {"marker", "extra", "group"} for table in tables):
+            return
     read_requirement(file.reading, text, place)
 
 
-def _read_source(file: _File, name: str, table: Mapping[str, Any], place: Place) -> bool:
+def _read_source(
+    file: _File, name: str, table: Mapping[str, Any], place: Place, local: Collection[str] = _PATHS
+) -> bool:
     """A package that does not come from an index; whether it was one."""
     address = next((str(table[key]) for key in ("git", "url", "file") if key in table), "")
     if "git" in table:
@@ -157,15 +168,20 @@ def _read_source(file: _File, name: str, table: Mapping[str, Any], place: Place)
         add_address(file.reading, f"{address}@{revision}" if revision else address, place, name=name)
     elif address:
         add_address(file.reading, address, place, name=name)
-    elif any(table.get(key) for key in _LOCAL):
+    elif any(table.get(key) for key in local):
         target = table.get("path") or table.get("directory")
         if target is None:  # a member of the workspace, whose declarations lie in the folder as well
-            file.reading.add(Requirement(file.path, place.line, name, origin="own"))
+            file.reading.add(Requirement(file.path, place.line, name, origin="member"))
         else:
             add_local(file.reading, str(target), place, name=name)
     else:
         return False
     return True
+
+
+def _held(reading: Reading, path: str) -> frozenset[tuple[str, str]]:
+    """Which packages from URLs the lock files nearby hold, each with its URL."""
+    return frozenset(key for lock in reading.locks_near(path) for key in lock.sourced if key[1])
 
 
 def _git_url(address: str) -> str:

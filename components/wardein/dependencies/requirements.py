@@ -17,13 +17,21 @@ from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as Pep508
 
 from wardein.dependencies import rules
-from wardein.dependencies.addresses import is_address, read_address, read_index, scheme_of, version_of_file
+from wardein.dependencies.addresses import (
+    is_address,
+    read_address,
+    read_flawed_index,
+    read_index,
+    scheme_of,
+    version_of_file,
+)
 from wardein.dependencies.declared import NAME, Reading, Requirement, normal
 from wardein.dependencies.specifiers import pinned
 
 MAX_LINE = 20_000
 _CODING = re.compile(rb"coding[:=]\s*([-\w.]+)")
 _VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
+_QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar")
 _WITH_VALUE = (
     ("requirement", "constraint", "editable", "index-url", "pypi-url", "extra-index-url", "find-links", "no-binary")
@@ -44,7 +52,7 @@ class Place:
         paths: Every file of the scanned folder.
         own: The normalised name of the project itself, which its extras refer to.
         is_build: Whether it is only used to build the project.
-        held: Whether a lock file holds what is installed.
+        held: The packages from URLs that lock files hold, each with its URL as a source.
     """
 
     path: str
@@ -52,7 +60,7 @@ class Place:
     paths: Collection[str] = ()
     own: str = ""
     is_build: bool = False
-    held: bool = False
+    held: Collection[tuple[str, str]] = ()
 
     @property
     def text(self) -> str:
@@ -85,10 +93,13 @@ def decoded(content: bytes) -> str:
     return content.decode("utf-8-sig")
 
 
-def read_sheet(path: str, text: str, paths: Collection[str]) -> Sheet:
-    """Read a requirements file. Whatever is not understood is told as unread; nothing is raised for it."""
+def read_sheet(path: str, text: str, paths: Collection[str], first: int = 1) -> Sheet:
+    """Read a requirements file, whose lines are counted from a first.
+
+    Whatever is not understood is told as unread; nothing is raised for it.
+    """
     sheet = Sheet(path)
-    for line, logical in _lines(text):
+    for line, logical in _lines(text, first):
         place = Place(path, line, paths)
         try:
             _read_line(sheet, place, logical)
@@ -112,11 +123,11 @@ class _NotUnderstood(Exception):
     """A line that pip may understand and that is not understood here."""
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
+def _lines(text: str, begin: int) -> Iterator[tuple[int, str]]:
     """Logical lines with the number of their first: continued by a backslash, without comments, as pip joins them."""
     parts: list[str] = []
     first = 0
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.splitlines(), begin):
         is_comment = line.lstrip().startswith("#")
         if line.endswith("\\") and not is_comment:
             first = first if parts else number
@@ -177,7 +188,7 @@ def _option(word: str) -> tuple[str, str | None]:
     if re.match(r"-[A-Za-z]", word):
         name = _SHORT.get(word[1], "?")
         if name != "?":
-            return name, word[2:].lstrip("=") or None
+            return name, word[2:] or None  # with an equals sign, as optparse takes it
     elif word.startswith("--"):
         given, equals, value = word[2:].partition("=")
         every = (*_WITH_VALUE, *_FLAGS)
@@ -196,10 +207,10 @@ def _read_option(sheet: Sheet, place: Place, name: str, value: str, hashed: bool
     elif name in ("index-url", "pypi-url"):
         read_index(reading, path, line, value)
     elif name == "extra-index-url":
-        reading.flaw(rules.EXTRA_INDEX, path, line, read_index(reading, path, line, value))
+        read_flawed_index(reading, rules.EXTRA_INDEX, path, line, value)
     elif name == "find-links":
         if is_address(value) and scheme_of(value) != "file":
-            reading.flaw(rules.FIND_LINKS, path, line, read_index(reading, path, line, value))
+            read_flawed_index(reading, rules.FIND_LINKS, path, line, value)
     elif name == "trusted-host":
         reading.flaw(rules.TRUSTED_HOST, path, line, value.rpartition("@")[2][:100])
     elif name == "pre":
@@ -279,6 +290,7 @@ def add_address(
             address.name,
             version=address.version,
             origin=address.origin,
+            source=address.source,
             marker=marker,
             hashed=hashed,
             is_build=place.is_build,
@@ -291,6 +303,8 @@ def _read_pep508(reading: Reading, text: str, place: Place, hashed: bool) -> Non
         raise _NotUnderstood("holds a variable, so that its name or version is not known")
     if len(text) > MAX_LINE:
         raise _NotUnderstood(f"is longer than {MAX_LINE} characters")
+    if any(quoted.startswith("'") and '"' in quoted for quoted in _QUOTED.findall(text)):
+        raise _NotUnderstood("has a quotation mark in a quotation")  # which would be read otherwise later on
     try:
         parsed = Pep508(text)
     except (InvalidRequirement, RecursionError):

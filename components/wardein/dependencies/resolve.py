@@ -37,6 +37,11 @@ def resolve(reading: Reading) -> Resolved:
     for row in reading.requirements:
         if row.origin == "own":
             continue
+        if row.origin == "member":
+            if row.name not in reading.projects:
+                why = "is said to be a member of the workspace, and the scanned folder has no project of that name"
+                resolved.unread.append(Unread(row.place, why))
+            continue
         package = row.package
         if package is None and not can_apply(row.marker, reading.python.get(row.path, "")):
             continue  # it is never installed, and so no lock file holds it
@@ -49,7 +54,7 @@ def resolve(reading: Reading) -> Resolved:
         fitting = [lock for lock in locks if _fits(row, lock, reading)]
         if package is not None:
             resolved.at.append((row, package))
-        elif any(lock.versions[row.name] for lock in fitting):
+        elif any(lock.sourced[row.name, row.source] for lock in fitting):
             resolved.held += 1
         else:
             resolved.unread.append(_unread(row, locks, reading))
@@ -72,6 +77,11 @@ def _fits(row: Requirement, lock: Lock, reading: Reading) -> bool:
         # Constraints and files for one platform need not hold everything.
         if not row.marker and row.path not in reading.held_by:
             reading.flaw(rules.STALE_LOCK, row.path, row.line, f"{row.name} is not in {lock.path}", row.name)
+        return False
+    versions = lock.sourced.get((row.name, row.source))
+    if versions is None:
+        detail = f"{row.name} comes from elsewhere in {lock.path}"
+        reading.flaw(rules.STALE_LOCK, row.path, row.line, detail, row.name)
         return False
     try:
         fits = not versions or any(allows(row.specifier, version) for version in versions)

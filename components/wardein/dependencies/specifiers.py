@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import re
-from itertools import product
+from collections.abc import Iterator
+from functools import lru_cache
 
 from packaging.markers import Marker
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -15,8 +16,9 @@ from wardein.dependencies.declared import normal_version
 ALTERNATIVE = " || "
 # Every minor version of Python that a marker is tried with; nobody writes one that holds only beyond.
 _MINORS = range(0, 40)
-_PLATFORMS = (("linux", "posix", "Linux"), ("darwin", "posix", "Darwin"), ("win32", "nt", "Windows"))
-_MACHINES = ("x86_64", "AMD64", "arm64", "aarch64")
+MAX_MARKER = 1000
+_SIDE = r'("[^"]*"|[a-z_.]+)'
+_COMPARISON = re.compile(rf"{_SIDE} (not in|in|===|==|~=|!=|<=|>=|<|>) {_SIDE}")
 _COMPARED = re.compile(r"\s*(\^|~|==|===|!=|>=|<=|>|<|~=)?\s*(\d[^\s,]*|\*)\s*")
 
 
@@ -86,39 +88,46 @@ def _one(word: str) -> str:
     return f">={version},<{'.'.join(map(str, upper))}"
 
 
+@lru_cache(maxsize=4096)
 def can_apply(marker: str, python: str = "") -> bool:
-    """Whether there is any common environment, of the Python versions that a project is for, where a marker holds.
+    """Whether there may be an environment, of the Python 3 versions that a project is for, where a marker holds.
+
+    Only what a marker says on Python's version is decided: of platforms there are more than anybody could list, so
+    that every comparison with one is taken to hold somewhere. A marker without "not" cannot become false by that.
 
     Args:
         marker: As PEP 508 writes it; empty holds everywhere.
         python: The project's ``requires-python``; empty for any.
     """
-    if not marker or "extra" in marker or "dependency_groups" in marker:
+    if not marker or "extra" in marker or "dependency_groups" in marker or len(marker) > MAX_MARKER:
         return True
     try:
-        parsed, allowed = Marker(marker), SpecifierSet(python)
+        parsed, allowed = Marker(_COMPARISON.sub(_decidable, str(Marker(marker)))), SpecifierSet(python)
+        candidates = [version for version in _pythons(marker + python) if allowed.contains(version, prereleases=True)]
+        return not candidates or any(
+            parsed.evaluate({"python_version": ".".join(version.split(".")[:2]), "python_full_version": version})
+            for version in candidates
+        )
     except (ValueError, RecursionError):
         return True
-    minors = [minor for minor in _MINORS if any(allowed.contains(f"3.{minor}.{patch}") for patch in (0, 99))]
-    return any(
-        parsed.evaluate(
-            {
-                "python_version": f"3.{minor}",
-                "python_full_version": f"3.{minor}.{patch}",
-                "implementation_version": f"3.{minor}.{patch}",
-                "implementation_name": "cpython",
-                "platform_python_implementation": "CPython",
-                "sys_platform": platform,
-                "os_name": family,
-                "platform_system": system,
-                "platform_machine": machine,
-                "platform_release": "",
-                "platform_version": "",
-                "extra": "",
-            }
-        )
-        for minor, patch, (platform, family, system), machine in product(minors, (0, 99), _PLATFORMS, _MACHINES)
-    )
+
+
+def _decidable(comparison: re.Match[str]) -> str:
+    """A comparison of Python's version with a version; one that always holds for every other."""
+    sides = {comparison[1], comparison[3]}
+    variables = {side for side in sides if not side.startswith('"')}
+    is_text = comparison[2] in ("in", "not in")
+    decided = variables == {"python_version"} or (variables == {"python_full_version"} and not is_text)
+    return comparison[0] if decided and len(sides) == 2 else 'python_version >= "3"'
+
+
+def _pythons(text: str) -> Iterator[str]:
+    """Versions of Python 3 on either side of every version that a text names, and the first and last of each minor."""
+    yield from (f"3.{minor}.{patch}" for minor in _MINORS for patch in (0, 99))
+    for major, minor, patch in set(re.findall(r"(?<![\w.])(\d{1,2})(?:\.(\d{1,4}))?(?:\.(\d{1,4}))?(?![\d])", text)):
+        if int(major) >= 3:
+            number = int(patch or 0)
+            yield from (f"{major}.{minor or 0}.{near}" for near in (number - 1, number, number + 1) if near >= 0)
 
 
 def pinned_text(specifier: str) -> str:

@@ -47,8 +47,8 @@ class _Answer:
         while size > 0:
             try:
                 part = self._response.read1(min(size, _CHUNK))
-            except (OSError, ValueError, http.client.HTTPException) as error:
-                raise _refused(self._reference, f"the answer breaks off: {type(error).__name__}") from None
+            except (OSError, ValueError, http.client.HTTPException):
+                raise _refused(self._reference, "the answer breaks off") from None
             if not part:
                 missing = self._response.length
                 if missing:

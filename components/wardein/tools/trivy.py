@@ -45,8 +45,9 @@ _UNKNOWN: Mapping[Command, frozenset[str]] = {
 _HARMLESS = ("[misconfig] Falling back to embedded checks", "Detected EOL OS")
 # Warnings that tell of a gap: a version that could not be compared with an advisory's.
 _GAPS = ("Version matching error",)
-# Trivy's built-in rules pass over these paths, where an image's own files can lie as well.
-_RULES = "disable-allow-rules: [tests, examples, vendor, markdown]\n"
+# Trivy's built-in rules pass over these paths, where an image's own files can lie as well. The rules for system
+# and language libraries stay: those hold keys of tests and of documentation (botocore, ecdsa), hence false alarms.
+_RULES = "disable-allow-rules: [tests, examples, vendor, markdown, locale-dir, wordpress, anaconda-log]\n"
 
 
 @dataclass(frozen=True)

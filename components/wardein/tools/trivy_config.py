@@ -37,6 +37,8 @@ _HARMLESS = "[misconfig] Falling back to embedded checks"
 _NO_MODULE = (
     "uses a module that is not in the folder, and nothing is fetched; put it there and name it by ./ and its path"
 )
+# A template of one line can ask for any amount of it.
+_MAX_MEMORY = 4 * 1024**3
 _OPTIONS = (
     *("--format", "json", "--config", "", "--ignorefile", "", "--cache-backend", "memory", "--disable-telemetry"),
     *("--skip-version-check", "--skip-check-update", "--timeout", f"{trivy.MAX_SECONDS}s", "--exit-code", str(_FOUND)),
@@ -45,17 +47,31 @@ _OPTIONS = (
 )
 # Terraform names modules by URL, and trivy clones them with the machine's git, over HTTP and SSH: a scanned folder
 # must not make this machine call anybody. So there is no git, and no way out for the rest.
-_NO_NETWORK = {"PATH": "/nonexistent"} | dict.fromkeys(
-    ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9"
+_ENVIRONMENT = (
+    {"GOMEMLIMIT": "3GiB"}
+    | {"PATH": "/nonexistent"}
+    | dict.fromkeys(
+        ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9"
+    )
 )
+# .helmignore could leave templates out. A schema may refer to any file and to any address, this machine's own among
+# them, and helm would fetch it; it only says which values are refused. A packed chart may hold both.
+_NOT_FOR_HELM = re.compile(r"\A\.helmignore\Z|\Avalues\.schema\.json\Z|\.(tgz|tar|gz)\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Laid:
-    """What trivy is given: each name in the private folder with the file it stands for."""
+    """What trivy is given: each name in the private folder with the file it stands for.
+
+    Attributes:
+        folder: The private folder.
+        originals: The files that trivy has to read.
+        beside: What goes with them in charts, of which it may tell as well.
+    """
 
     folder: Path
     originals: dict[str, ConfigFile]
+    beside: dict[str, ConfigFile]
 
 
 def scan(
@@ -102,7 +118,8 @@ def run_on(program: trivy.Trivy, folder: Path, rules: Path) -> tuple[run.Ended, 
         output = Path(name, "report")
         line: list[str | Path] = [program.program.path, "config", *_OPTIONS, folder]
         line += ["--config-check", rules, "--cache-dir", Path(name, "cache"), "--output", output]
-        ended = run.run(line, time_limit=trivy.MAX_SECONDS + 60, environment=_NO_NETWORK, what="trivy")
+        seconds = trivy.MAX_SECONDS + 60
+        ended = run.run(line, time_limit=seconds, memory_limit=_MAX_MEMORY, environment=_ENVIRONMENT, what="trivy")
         if ended.code not in (_CLEAN, _FOUND) or not output.is_file():
             raise WardeinError(f"failed with code {ended.code}", where="trivy", mend=trivy.INSTALL)
         return ended, output.read_bytes()
@@ -110,6 +127,7 @@ def run_on(program: trivy.Trivy, folder: Path, rules: Path) -> tuple[run.Ended, 
 
 def _lay_out(folder: Path, configs: Sequence[ConfigFile], files: Sequence[File], charts: Sequence[str]) -> Laid:
     originals: dict[str, ConfigFile] = {}
+    beside: dict[str, ConfigFile] = {}
     for number, config in enumerate(configs):
         for name, content in _contents(number, config, charts):
             _put(folder / name, content)
@@ -117,13 +135,14 @@ def _lay_out(folder: Path, configs: Sequence[ConfigFile], files: Sequence[File],
                 originals[name] = config
     kinds = {config.kind for config in configs}
     for file in files:
-        # What goes with Terraform and charts; a chart's .helmignore could leave templates out.
+        # What goes with Terraform and charts.
         if "terraform" in kinds and file.name.endswith((".tfvars", ".tfvars.json")):
             _put(folder / "terraform" / file.path, file.real.read_bytes())
-        name = _in_chart(file.path, charts) if "helm" in kinds and file.name != ".helmignore" else ""
+        name = _in_chart(file.path, charts) if "helm" in kinds and not _NOT_FOR_HELM.search(file.name) else ""
         if name and name not in originals and file.bytes <= MAX_BYTES:
             _put(folder / name, file.real.read_bytes())
-    return Laid(folder, originals)
+            beside[name] = ConfigFile(file, "helm", "")
+    return Laid(folder, originals, beside)
 
 
 def once(found: Sequence[Found]) -> list[Found]:
@@ -178,12 +197,13 @@ def _read_report(report: bytes, laid: Laid) -> tuple[list[Found], set[str], bool
         for result in document.get("Results") or ():
             problems = [item for item in result.get("Misconfigurations") or () if item["Status"] == "FAIL"]
             lists_any = lists_any or bool(problems)
-            config = laid.originals.get(str(result["Target"]))
+            target = str(result["Target"])
+            config = laid.originals.get(target) or laid.beside.get(target)
             if config is None:
-                _check_was_given(str(result["Target"]), laid)
+                _check_was_given(target, laid)
                 continue
             if any(item["ID"] == _READ for item in problems) or config.kind in ("dockerfile", "cloudformation"):
-                read.add(str(result["Target"]))
+                read.add(target)
             told = (_found(item, config) for item in problems if item["ID"] != _READ)
             found += [item for item in told if item is not None]
     except (ValueError, KeyError, TypeError, AttributeError):

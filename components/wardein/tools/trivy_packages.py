@@ -12,13 +12,14 @@ import json
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from wardein.dependencies.declared import Package, normal_version
+from wardein.dependencies.declared import Package, normal, normal_version
 from wardein.dependencies.known import Answer, Vulnerability
 from wardein.dependencies.sbom import document
 from wardein.errors import WardeinError
@@ -52,8 +53,10 @@ def look_up(packages: Sequence[Package], database: Path, contents: trivydb.Conte
         db_updated=contents.updated.strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
     wanted = sorted(set(packages))
-    canaries = _canaries(database, wanted) if any(package.ecosystem == "pypi" for package in wanted) else []
-    named = {package: f"package-{number}" for number, package in enumerate([*wanted, *canaries])}
+    spelled = _spelled_otherwise(database, wanted)
+    asked = [*wanted, *spelled]
+    canaries = _canaries(database, asked) if any(package.ecosystem == "pypi" for package in wanted) else []
+    named = {package: f"package-{number}" for number, package in enumerate([*asked, *canaries])}
     results = _run(program, document(named, "0" * 64, named), database)
     listed = _listed(results)
     by_name = {name: package for package, name in named.items()}
@@ -76,9 +79,10 @@ def look_up(packages: Sequence[Package], database: Path, contents: trivydb.Conte
             unread[package] = "trivy takes it for a package of another ecosystem"
         else:
             examined.add(package)
-    for package in wanted:
-        if named[package] not in listed:
-            unread[package] = "trivy left it out of its report"
+    for package in (package for package in asked if named[package] not in listed):
+        for declared in spelled.get(package, [package]):
+            unread[declared] = "trivy left it out of its report"
+    told = [replace(item, package=package) for item in told for package in spelled.get(item.package, [item.package])]
     found = tuple(item for item in told if item.package in examined)
     return Answer(tool, frozenset(examined), found, unread)
 
@@ -133,6 +137,31 @@ def _vulnerabilities(results: Sequence[Mapping[str, Any]], by_name: Mapping[str,
             )
     except (KeyError, TypeError, AttributeError):
         raise WardeinError("reports vulnerabilities in a form that is not known", where="trivy") from None
+
+
+def _spelled_otherwise(database: Path, packages: Sequence[Package]) -> dict[Package, list[Package]]:
+    """Python packages under the names that the database gives them, each with those that are so called.
+
+    Trivy takes ``a.b`` and ``a-b`` for two packages, which are one on every index.
+    """
+    declared: dict[str, list[Package]] = {}
+    for package in packages:
+        if package.ecosystem == "pypi":
+            declared.setdefault(normal(package.name), []).append(package)
+    keyed: set[str] = set()
+    if declared:
+        with bbolt.open_file(database / "db" / "trivy.db") as root:
+            for source, names in root:
+                if source.startswith(b"pip::") and not isinstance(names, bytes):
+                    keyed |= {name.decode("utf-8", "replace") for name, _ in names}
+    spelled: dict[Package, list[Package]] = {}
+    for name in sorted(keyed):
+        for package in declared.get(normal(name), ()):
+            if package.name != name:
+                spelled.setdefault(Package("pypi", name, package.version), []).append(package)
+    for package in set(spelled) & set(packages):  # it is asked for as it is
+        del spelled[package]
+    return spelled
 
 
 def _canaries(database: Path, packages: Sequence[Package]) -> list[Package]:

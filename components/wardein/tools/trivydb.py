@@ -199,8 +199,8 @@ def _bucket_name(advisory: Advisory) -> bytes:
 
 
 def _normal(name: str) -> str:
-    """A Python package's name as PEP 503 normalises it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+    """A Python package's name as trivy's databases are keyed: dots stay, unlike in PEP 503."""
+    return name.lower().replace("_", "-")
 
 
 def _check(advisory: Advisory) -> None:
