@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from wardein.artifacts import Advisories, Baseline, Database, OutputFile, Source
 from wardein.errors import UsageError, WardeinError
 from wardein.report import Coverage, Finding, Metric, Report, Severity, conclude
 from wardein.scan import merge
+from wardein.scan.freshness import check_age
 
 if TYPE_CHECKING:
     from wardein.dependencies.declared import Package, Reading
@@ -138,24 +138,15 @@ def _answers(
     answers = []
     folder = osv.read_folder(advisories) if advisories is not None else None
     if folder is not None:
-        _check_age(folder.updated, max_age_days, "--advisories", osv.HOW_TO_GET_ONE)
+        check_age(folder.updated, max_age_days, "--advisories", "advisories", osv.HOW_TO_GET_ONE)
         answers.append(osv.look_up(folder, public))
     if database is not None:
         contents = trivydb.read_database(database)
-        _check_age(contents.updated, max_age_days, "--database", trivydb.HOW_TO_GET_ONE)
+        check_age(contents.updated, max_age_days, "--database", "database", trivydb.HOW_TO_GET_ONE)
         answers.append(trivy_packages.look_up(public, database, contents))
     if osv_url:
         answers.append(pip_audit.look_up(public, osv_url))
     return answers
-
-
-def _check_age(updated: datetime, max_age_days: float, where: str, mend: str) -> None:
-    days = (datetime.now(UTC) - updated).total_seconds() / 86400
-    if not days <= max_age_days:
-        raise WardeinError(f"is of {updated:%Y-%m-%d}, older than {max_age_days:g} days", where=where, mend=mend)
-    if days < -1 / 24:
-        mend = "set this machine's clock, or get the advisories again"
-        raise WardeinError(f"says that it is of {updated:%Y-%m-%d %H:%M} UTC, in the future", where=where, mend=mend)
 
 
 def _coverage(resolved: Resolved, answers: Sequence[Answer], accepted: Sequence[str], reading: Reading) -> Coverage:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from wardein.artifacts import Baseline, Database, Evidence, Image, Model, OutputFile
@@ -15,6 +14,7 @@ from wardein.images.outcome import UNEXAMINABLE, Outcome
 from wardein.images.records import Record
 from wardein.images.rules import EVIDENCE_LEFT_OUT
 from wardein.report import Coverage, Report, Severity, Skipped, Tool, conclude
+from wardein.scan.freshness import check_age
 from wardein.scan.merge import without
 from wardein.subject import digest_of
 from wardein.tools import trivy, trivydb
@@ -148,17 +148,5 @@ def _database(folder: Database | None, max_age_days: float) -> trivydb.Contents:
             mend=f"{trivydb.HOW_TO_GET_ONE}; or leave vuln out of --scanners",
         )
     contents = trivydb.read_database(folder)
-    age = datetime.now(UTC) - contents.updated
-    if not age / timedelta(days=1) <= max_age_days:  # so that a number that is none accepts nothing
-        raise WardeinError(
-            f"is of {contents.updated:%Y-%m-%d}, older than {max_age_days:g} days",
-            where="--database",
-            mend=trivydb.HOW_TO_GET_ONE,
-        )
-    if age < -timedelta(hours=1):
-        raise WardeinError(
-            f"says that it is of {contents.updated:%Y-%m-%d %H:%M} UTC, which is in the future",
-            where="--database",
-            mend="set this machine's clock, or get the database again",
-        )
+    check_age(contents.updated, max_age_days, "--database", "database", trivydb.HOW_TO_GET_ONE)
     return contents
