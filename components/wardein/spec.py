@@ -32,6 +32,8 @@ CHECKS = {
     "scan_secrets": "scan",
     "scan_config": "scan",
     "scan_image": "scan",
+    "scan_model": "scan",
+    "smoke_test": "evaluate",
     "import_findings": "scan",
     "verify_artifact": "sign",
 }

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pickle family: an abstract interpreter that follows a stream without ever calling anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wardein.modelfiles.content import Content
+    from wardein.modelfiles.examination import Examination
+    from wardein.modelfiles.formats import Format
+
+PICKLES: Sequence[Format] = ()
+
+
+def probe(content: Content, examination: Examination) -> bool:
+    """Whether a loader of pickles would do something with a content that passes for another format."""
+    return False

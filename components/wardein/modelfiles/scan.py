@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Examining a model, from its path to what was found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from wardein.modelfiles.allowlist import allowlist
+from wardein.modelfiles.content import opened
+from wardein.modelfiles.examination import Examination
+from wardein.modelfiles.folders import examine_together
+from wardein.report import Skipped
+from wardein.scan.merge import Found
+from wardein.scan.tree import files_of
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What an examination came to.
+
+    Attributes:
+        files: How many files there were.
+        bytes: How many bytes they have.
+        found: What was found.
+        skipped: What was not examined, and why.
+        kinds: How many contents there were of each format, members of containers included.
+        formats: The format of each file, by its path; empty for one that is of none.
+    """
+
+    files: int
+    bytes: int
+    found: Sequence[Found]
+    skipped: Sequence[Skipped]
+    kinds: Counter[str]
+    formats: dict[str, str]
+
+
+def examine_model(model: Path, allow: list[str]) -> Examined:
+    """Examine every file of a model: statically, from its first byte to its last.
+
+    Args:
+        model: A file, or a folder of which every file counts.
+        allow: Globals that pickles may refer to on top of the audited ones, each as ``module.name``.
+    """
+    files = files_of(model)
+    total = sum(file.bytes for file in files)
+    examination = Examination(allowlist(allow), total)
+    for file in files:
+        with opened(file) as content:
+            examination.examine(content)
+    if model.is_dir():
+        examine_together(files, examination)
+    found, skipped = examination.found, examination.skipped
+    return Examined(len(files), total, found, skipped, examination.kinds, examination.formats)
