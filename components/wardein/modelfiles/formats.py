@@ -13,6 +13,8 @@ from wardein.modelfiles.content import Content
 from wardein.modelfiles.examination import MAX_DEPTH, Examination, Unexamined
 
 HEAD = 4096
+# What lies beside models and is none.
+COMPANIONS = ("empty", "json", "yaml", "text", "picture", "python-source", "parquet")
 # What a broken file can raise out of a parser that checks less than it should: not examined, whatever it was.
 _BROKEN = (
     ValueError,  # UnicodeDecodeError among them
@@ -63,6 +65,11 @@ def formats() -> Sequence[Format]:
     from wardein.modelfiles.pickles import PICKLES
 
     return (*ARCHIVES, *GRAPHS, *NATIVE, *PICKLES)
+
+
+def names() -> Sequence[str]:
+    """What the formats of models are called."""
+    return sorted({one.NAME for one in formats()} - set(COMPANIONS))
 
 
 def examine(content: Content, examination: Examination) -> None:

@@ -14,7 +14,7 @@ from wardein.modelfiles.examination import Examination
 from wardein.modelfiles.folders import examine_together
 from wardein.report import Skipped
 from wardein.scan.merge import Found
-from wardein.scan.tree import files_of
+from wardein.scan.tree import File, files_of
 
 
 @dataclass(frozen=True)
@@ -22,18 +22,20 @@ class Examined:
     """What an examination came to.
 
     Attributes:
-        files: How many files there were.
+        files: Every file, examined or not.
         bytes: How many bytes they have.
         found: What was found.
         skipped: What was not examined, and why.
+        unexamined: The paths of the files of which something was not examined.
         kinds: How many contents there were of each format, members of containers included.
         formats: The format of each file, by its path; empty for one that is of none.
     """
 
-    files: int
+    files: Sequence[File]
     bytes: int
     found: Sequence[Found]
     skipped: Sequence[Skipped]
+    unexamined: set[str]
     kinds: Counter[str]
     formats: dict[str, str]
 
@@ -53,5 +55,12 @@ def examine_model(model: Path, allow: list[str]) -> Examined:
             examination.examine(content)
     if model.is_dir():
         examine_together(files, examination)
-    found, skipped = examination.found, examination.skipped
-    return Examined(len(files), total, found, skipped, examination.kinds, examination.formats)
+    return Examined(
+        files,
+        total,
+        examination.found,
+        examination.skipped,
+        examination.unexamined,
+        examination.kinds,
+        examination.formats,
+    )

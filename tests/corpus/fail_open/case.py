@@ -13,7 +13,7 @@ from typing import Literal
 ROOT = Path(__file__).parents[3]
 LONGEST_CELL = 110
 # Programs of the project's own environment, and those whose pins fit with nobody else's.
-PROGRAMS = (Path(sys.executable).parent, ROOT / ".venv-scanners" / "bin")
+PROGRAMS = (Path(sys.executable).parent, ROOT / ".venv-scanners" / "bin", ROOT / ".venv-opinions" / "bin")
 
 
 @dataclass(frozen=True)
