@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SCANNERS := .venv-scanners
 OPINIONS := .venv-opinions
+MODELS := .venv-models
 # One thread per numeric library: the tests and the demo use processes, and tiny arrays only lose by threads.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
@@ -32,6 +33,12 @@ $(SCANNERS)/installed: requirements-scanners.lock
 $(OPINIONS)/installed: requirements-opinions.lock
 	$(PYTHON) -m venv $(OPINIONS)
 	$(OPINIONS)/bin/python -m pip install --quiet --require-hashes --no-deps --requirement requirements-opinions.lock
+	@touch $@
+
+# The libraries whose models have to pass: to write the corpus anew and to measure, never to run the tests.
+$(MODELS)/installed: tests/corpus/modelfiles/requirements.txt
+	$(PYTHON) -m venv $(MODELS)
+	$(MODELS)/bin/python -m pip install --quiet --requirement tests/corpus/modelfiles/requirements.txt
 	@touch $@
 
 test: $(VENV)/installed $(SCANNERS)/installed $(OPINIONS)/installed ## Run all tests
@@ -64,4 +71,4 @@ lock: ## Resolve the development environment anew (needs uv)
 	  --no-emit-index-url --no-emit-find-links --output-file requirements-opinions.lock
 
 clean: ## Remove what make made
-	rm -rf $(VENV) $(SCANNERS) $(OPINIONS) demo-output build
+	rm -rf $(VENV) $(SCANNERS) $(OPINIONS) $(MODELS) demo-output build

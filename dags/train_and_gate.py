@@ -20,7 +20,9 @@ from wardein.airflow import (
     GateOperator,
     PromoteOperator,
     ScanImageOperator,
+    ScanModelOperator,
     SignArtifactOperator,
+    SmokeTestOperator,
     ValidateDataOperator,
     VerifyArtifactOperator,
 )
@@ -30,6 +32,8 @@ FOLDER = "{{ params.folder }}"
 MODEL, SIGNATURE = f"{FOLDER}/model.skops", f"{FOLDER}/model.sig"
 CHECKS = (
     "validate_data",
+    "scan_model",
+    "smoke_test",
     "evaluate_performance",
     "evaluate_robustness",
     "evaluate_fairness",
@@ -110,6 +114,8 @@ with DAG(
         ValidateDataOperator(
             data="{{ params.test_data }}", reference="{{ params.train_data }}", **leave, **said("validate_data")
         ),
+        ScanModelOperator(model=MODEL, **leave, **said("scan_model")),
+        SmokeTestOperator(model=MODEL, data="{{ params.test_data }}", **leave, **said("smoke_test")),
         EvaluatePerformanceOperator(**labelled, **leave, **said("evaluate_performance")),
         EvaluateRobustnessOperator(**labelled, **leave, **said("evaluate_robustness")),
         EvaluateFairnessOperator(

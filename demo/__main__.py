@@ -2,13 +2,14 @@
 """The demo: an honest release through the whole pipeline, then three bad ones that the gate must stop.
 
 Ends with 0 only if the honest one was promoted, and passes ``wardein assess``, every bad one was stopped, each for the
-right reason, and a repository that switches its scanners off was found out.
+right reason, and a model and a repository that hide something were found out.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import pickle
 import re
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from sklearn.linear_model import LogisticRegression
 from tabulate import tabulate
 
 from demo.manifest import write
@@ -87,7 +89,10 @@ def main() -> int:
     say("5. The honest release once more, without an orchestrator: wardein assess")
     ok.append(assessed(world, honest))
 
-    say("6. A repository that switches its scanners off")
+    say("6. A model file that runs a program when it is loaded")
+    ok.append(looked_into(world, honest))
+
+    say("7. A repository that switches its scanners off")
     ok.append(looked_at(world))
 
     print(f"\n{sum(ok)} of {len(ok)} as it should be, in {time.monotonic() - started:.0f} s")
@@ -133,8 +138,8 @@ def stopped_swap(world: World, honest: Run, served: str | None) -> bool:
         command += ["--claims", str(honest.evidence(check))]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     print("   " + "\n   ".join(ended.stdout.splitlines()[:5]))
-    right = ended.returncode == 1 and ended.stdout.count("gate/other-subject") == 4
-    return expect("stopped", right and current(world) == served, "four checks speak of another model")
+    right = ended.returncode == 1 and ended.stdout.count("gate/other-subject") == 6
+    return expect("stopped", right and current(world) == served, "six checks speak of another model")
 
 
 def assessed(world: World, honest: Run) -> bool:
@@ -145,6 +150,25 @@ def assessed(world: World, honest: Run) -> bool:
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     print("   " + "\n   ".join(ended.stdout.splitlines()))
     return expect("passed", ended.returncode == 0, f"see {manifest}, and assess.junit, .sarif and .markdown beside it")
+
+
+def looked_into(world: World, honest: Run) -> bool:
+    """Scan a pickle of an honest model into which a call was slipped, and the honest model itself."""
+    hostile = world.folder / "hostile.pkl"
+    hostile.write_bytes(with_call(pickle.dumps(LogisticRegression().fit([[0.0], [1.0]], [0, 1]), protocol=4)))
+    codes = []
+    for model in (hostile, honest.folder / "train" / "model"):
+        command = [sys.executable, "-m", "wardein", "scan-model", "--model", str(model)]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        print("   " + "\n   ".join(ended.stdout.splitlines()[:4]))
+        codes.append(ended.returncode)
+    return expect("found", codes == [1, 0], "importlib.import_module is on no list of what only builds data")
+
+
+def with_call(stream: bytes) -> bytes:
+    """A pickle that imports a module of the attacker's choice, throws the result away, and is what it was."""
+    call = b"\x8c\x09importlib\x8c\x0dimport_module\x93\x8c\x0bantigravity\x85R0"
+    return pickle.PROTO + b"\x04" + call + stream[2:]
 
 
 def looked_at(world: World) -> bool:

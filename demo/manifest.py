@@ -28,6 +28,8 @@ def write(world: World, model: Path, signature: Path, /, **changed: Any) -> Path
         "policy": world.policy,
         "checks": {
             "validate_data": None,
+            "scan_model": None,
+            "smoke_test": None,
             "evaluate_performance": None,
             "evaluate_robustness": None,
             # 221 patients cannot show fairness, only that nothing speaks against it.

@@ -94,6 +94,8 @@ def pipeline(
     signed = fresh(wardein.sign_artifact(artifact=model, signer=train_key, run_id=run_id))
     checks = {
         "validate_data": wardein.validate_data(data=test, reference=training, **said),
+        "scan_model": wardein.scan_model(model=model, **said),
+        "smoke_test": wardein.smoke_test(model=model, data=test, **said),
         "evaluate_performance": wardein.evaluate_performance(model=model, data=test, label=label, **said),
         "evaluate_robustness": wardein.evaluate_robustness(model=model, data=test, label=label, **said),
         "evaluate_fairness": wardein.evaluate_fairness(

@@ -61,6 +61,8 @@ class Ready:
             "evaluate_performance": labelled,
             "evaluate_robustness": labelled,
             "evaluate_fairness": labelled | {"sensitive": ["sex", "age"], "bins": {"age": "50"}, "bound": "best"},
+            "scan_model": {"model": self.model},
+            "smoke_test": {"model": self.model, "data": self.world.test_data},
             "scan_image": {"image": str(self.world.image), "database": self.folder / "advisories"},
             "scan_dependencies": source | {"database": self.folder / "advisories"},
             "scan_code": source,

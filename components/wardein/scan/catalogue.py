@@ -11,7 +11,7 @@ from types import MappingProxyType
 from wardein.scan.rules import Rule
 
 # Each has a module ``rules`` with a tuple RULES, and imports nothing heavy.
-ROOMS = ("code", "config", "dependencies", "foreign", "images", "secrecy")
+ROOMS = ("code", "config", "dependencies", "foreign", "images", "modelfiles", "secrecy")
 
 
 @cache
