@@ -47,7 +47,8 @@ def main(rows: int, replicates: int) -> int:
         model, data = Path(folder) / "model.skops", Path(folder) / "data.parquet"
         skops.io.dump(LogisticRegression().fit(table[["score"]], table["label"]), model)
         table.to_parquet(data)
-        predicted = load(model).predict(table[["score"]])  # imports what both sides need, outside of the clock
+        with load(model) as classifier:  # imports what both sides need, outside of the clock
+            predicted = classifier.predict(table[["score"]])
         given = {"y_true": table["label"], "y_pred": predicted, "sensitive_features": table["group"]}
         report, ours = timed(lambda: evaluate_fairness(model, data, "label", ["group"]))
 

@@ -111,12 +111,14 @@ def decisions(name: str, model: Any, rows: pd.DataFrame, labels: np.ndarray, cou
 
     from wardein.attacks.decision import Pool, hopskipjump
     from wardein.attacks.space import Space, columns_of
-    from wardein.models.load import Classifier
+    from wardein.models.held import Held
+    from wardein.models.load import predictor
 
     model.fit(rows[::2], labels[::2])
     data, truth = rows[1::2].reset_index(drop=True), labels[1::2]
     predicted = model.predict(data)
-    classifier = Classifier(model, "skops", model.classes_, tuple(rows.columns))
+    held = Held(model, "skops")
+    classifier = predictor(held.facts(), held.answer, Path("model"))
     space = Space(classifier, data, columns_of(data, data, [], []))
     right = np.flatnonzero(predicted == truth)[:count]
 

@@ -47,6 +47,8 @@ Evidence = Annotated[Path, In("Evidence")]
 Digest = Annotated[str, In("Digest")]
 Suite = Annotated[Path, In("Suite")]
 Signature = Annotated[Path, In("Signature")]
+# The public certificates of a key that signs, in PEM.
+Certificates = Annotated[Path, In("Certificates")]
 # Evidence that holds a gate's decision.
 Summary = Annotated[Path, In("Summary")]
 TrustRoot = Annotated[Path, In("TrustRoot")]

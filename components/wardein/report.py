@@ -20,6 +20,8 @@ CHECK_RESULT = "urn:wardein:check-result:1"
 VSA = "https://slsa.dev/verification_summary/v1"
 # The finding in which verify_artifact tells which key signed the artifact: its location is the key's name.
 SIGNER_RULE = "signature/signer"
+# Likewise what the signer calls it: the location is its name, and its version.
+NAME_RULE, VERSION_RULE = "signature/name", "signature/version"
 
 # Why a finding is suppressed: an earlier report, which the policy has to name, had it already.
 BASELINE = "baseline"

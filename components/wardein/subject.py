@@ -15,14 +15,16 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import stat
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BufferedReader
+from functools import cached_property
 from pathlib import Path
 
 from wardein.errors import WardeinError
+from wardein.hashing import HashedFile as HashedFile
+from wardein.hashing import Reading, hash_all
+from wardein.hashing import open_regular as open_regular
 
 _JOINERS = "\u200c\u200d"
 
@@ -48,18 +50,47 @@ def pinned(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class HashedFile:
-    """One regular file below a folder: its relative POSIX path, sha256 and size in bytes."""
+class Tree:
+    """What an artifact was made of when it was read.
 
-    path: str
-    digest: str
-    bytes: int
+    Attributes:
+        files: Every file, in the byte order of their POSIX paths; or the one file that it is, under its own name.
+        empty: The folders that hold nothing at all, in the same order. They and the files' modes are no part of the
+            digest, but of what is signed.
+        is_folder: Whether it is a folder rather than a file.
+    """
+
+    files: tuple[HashedFile, ...]
+    empty: tuple[str, ...] = ()
+    is_folder: bool = True
+
+    @cached_property
+    def digest(self) -> str:
+        """The sha256 that identifies it."""
+        if not self.is_folder:
+            return self.files[0].digest
+        lines = "".join(f"{file.digest}  {file.path}\n" for file in self.files)
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    @property
+    def bytes(self) -> int:
+        """The size of all its files."""
+        return sum(file.bytes for file in self.files)
 
 
-class PrivateCopy(type(Path())):  # type: ignore[misc]  # pathlib's concrete class
-    """The path of a copy that nobody else can write to, with the digest that was taken while it was made."""
+class Known(type(Path())):  # type: ignore[misc]  # pathlib's concrete class
+    """The path of an artifact, with what it was found to be made of when it was read; that is not read again."""
 
-    digest = ""
+    tree: Tree | None = None
+
+    @property
+    def digest(self) -> str:
+        """Its digest; empty as long as nobody has read it."""
+        return self.tree.digest if self.tree is not None else ""
+
+
+class PrivateCopy(Known):
+    """The path of a copy that nobody else can write to, hashed while it was made."""
 
 
 def digest_of(path: Path, *, links: bool = False) -> str:
@@ -72,44 +103,45 @@ def digest_of(path: Path, *, links: bool = False) -> str:
     Raises:
         WardeinError: If the path does not exist, is empty, or holds other links or special files.
     """
-    if isinstance(path, PrivateCopy) and path.digest:
-        return path.digest
+    return tree_of(path, links=links).digest
+
+
+def tree_of(path: Path, *, links: bool = False) -> Tree:
+    """What an artifact is made of; of one that was read before, what was found then.
+
+    Raises:
+        WardeinError: As :func:`hash_file` and :func:`hash_folder`.
+    """
+    if isinstance(path, Known) and path.tree is not None:
+        return path.tree
     if path.is_dir() and not path.is_symlink():
-        return _folder_digest(hash_folder(path, links=links))
-    return hash_file(path).digest
+        return _tree(path, _found(path, links=links), None)
+    return Tree((hash_file(path),), is_folder=False)
 
 
-def hash_file(path: Path, name: str = "") -> HashedFile:
-    """Hash one regular file; a symbolic link or a device is refused.
+def in_place(path: Path) -> Copy:
+    """Hash an artifact where it lies, for those who need to know what it is made of and do not read it.
 
-    Raises:
-        WardeinError: If it is missing, not a regular file, or cannot be read.
-    """
-    shown = name or path.name
-    with open_regular(path, shown) as file:
-        try:
-            return HashedFile(shown, hashlib.file_digest(file, "sha256").hexdigest(), os.fstat(file.fileno()).st_size)
-        except OSError as error:
-            raise WardeinError(f"cannot be read ({error.strerror})", where=shown) from None
-
-
-def open_regular(path: Path, shown: str, *, follow: bool = False) -> BufferedReader:
-    """Open a regular file for reading; what could block or be something else than bytes is refused.
+    The path itself may be a symbolic link, as for :func:`copy_of`.
 
     Raises:
-        WardeinError: If it is missing, a symbolic link (unless ``follow``), or not a regular file.
+        WardeinError: As :func:`hash_folder`.
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW))
-    except FileNotFoundError:
-        raise WardeinError("does not exist", where=str(path), mend="check the path") from None
-    except OSError as error:
-        why = "is a symbolic link" if path.is_symlink() else f"cannot be opened ({error.strerror})"
-        raise WardeinError(why, where=shown, mend="give the regular file itself") from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise WardeinError("is not a regular file", where=shown, mend="give the regular file itself")
-    return open(descriptor, "rb")
+    known = Known(os.path.abspath(path))
+    if path.is_dir():
+        known.tree = _tree(path, _found(path), None)
+    else:
+        known.tree = Tree((hash_file(path, follow=True),), is_folder=False)
+    return Copy(known)
+
+
+def hash_file(path: Path, name: str = "", *, follow: bool = False) -> HashedFile:
+    """Hash one regular file; a device, and a symbolic link unless ``follow``, is refused.
+
+    Raises:
+        WardeinError: If it is missing, not a regular file, cannot be read, or changes meanwhile.
+    """
+    return hash_all([Reading(name or path.name, os.fspath(path), follow=follow)])[0]
 
 
 def read_regular(path: Path, limit: int) -> bytes:
@@ -129,64 +161,42 @@ def read_regular(path: Path, limit: int) -> bytes:
 
 @dataclass(frozen=True)
 class Copy:
-    """A copy of a file or folder, and the digest and size of the bytes that were copied."""
+    """An artifact that was taken in, and the digest and size of what was read."""
 
-    path: PrivateCopy
-    bytes: int
+    path: Known
 
     @property
     def digest(self) -> str:
-        """The sha256 of what was copied."""
+        """The sha256 of what was read."""
         return self.path.digest
+
+    @property
+    def bytes(self) -> int:
+        """The size of what was read."""
+        return self.path.tree.bytes if self.path.tree is not None else 0
 
 
 def copy_of(path: Path, folder: Path, *, links: bool = False) -> Copy:
-    """Copy a file or a folder's files, contents only, into a folder, under its own name, hashing them on the way.
+    """Copy a file or a folder into a folder, under its own name, hashing it on the way.
 
-    The path itself may be a symbolic link, as mounted files often are. Below a folder links are refused, or, with
-    ``links``, those that lead out of it. Those that lead to a file inside become that file; its bytes count once.
+    Contents, empty folders and whether a file may be executed are copied, nothing else. The path itself may be a
+    symbolic link, as mounted files often are. Below a folder links are refused, or, with ``links``, those that lead out
+    of it. Those that lead to a file inside become that file; its bytes count once.
 
     Raises:
         WardeinError: As :func:`hash_folder`, or if there is no room.
     """
-    target = PrivateCopy(folder / (Path(os.path.abspath(path)).name or "folder"))
+    copy = PrivateCopy(folder / (Path(os.path.abspath(path)).name or "folder"))
     try:
-        if not path.is_dir():
-            with open_regular(path, str(path), follow=True) as source:
-                copied = _copy_hashing(source, target, path.name)
-            target.digest = copied.digest
-            return Copy(target, copied.bytes)
-        files, linked = [], {}
-        for name, found in _sorted_files(path, links=links):
-            if links and found.is_symlink():
-                files.append(_hash_link(found, name))
-                linked[name] = Path(os.path.realpath(found)).relative_to(os.path.realpath(path))
-                continue
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            with open_regular(found, name) as source:
-                files.append(_copy_hashing(source, target / name, name))
-        for name, leads_to in linked.items():
-            if (target / leads_to).is_file():  # whoever looks for a file by its name must find it here as well
-                (target / name).parent.mkdir(parents=True, exist_ok=True)
-                os.link(target / leads_to, target / name)
-        target.digest = _folder_digest(files)
-        return Copy(target, sum(file.bytes for file in files))
+        if path.is_dir():
+            copy.tree = _tree(path, _found(path, links=links), copy)
+        else:
+            files = hash_all([Reading(path.name, os.fspath(path), target=os.fspath(copy), follow=True)])
+            copy.tree = Tree(tuple(files), is_folder=False)
     except OSError as error:
         mend = "make room where TMPDIR points, or set it to another folder"
         raise WardeinError(f"cannot be copied ({error.strerror})", where=str(path), mend=mend) from None
-
-
-def _copy_hashing(source: BufferedReader, target: Path, name: str) -> HashedFile:
-    digest, size = hashlib.sha256(), 0
-    with open(target, "xb") as copy:
-        while chunk := source.read(1024 * 1024):
-            digest.update(chunk)
-            size += copy.write(chunk)
-    return HashedFile(name, digest.hexdigest(), size)
-
-
-def _folder_digest(files: list[HashedFile]) -> str:
-    return hashlib.sha256("".join(f"{file.digest}  {file.path}\n" for file in files).encode()).hexdigest()
+    return Copy(copy)
 
 
 def hash_folder(folder: Path, *, links: bool = False) -> list[HashedFile]:
@@ -196,50 +206,89 @@ def hash_folder(folder: Path, *, links: bool = False) -> list[HashedFile]:
         WardeinError: If there is no file, or there is a link (with ``links``: one that leads out of the folder), a
             device, or a name that is not UTF-8.
     """
-    found = _sorted_files(folder, links=links)
-    return [_hash_link(p, name) if links and p.is_symlink() else hash_file(p, name) for name, p in found]
+    return list(tree_of(folder, links=links).files)
 
 
-def hash_tree(path: Path) -> list[HashedFile]:
-    """The files of an artifact: those below a folder, or the one file itself, which goes by its own name.
+@dataclass(frozen=True)
+class _Entry:
+    """What the walk comes upon: a file, a link or an empty folder, by its relative path."""
 
-    Raises:
-        WardeinError: As :func:`hash_file` and :func:`hash_folder`.
-    """
-    return hash_folder(path) if path.is_dir() and not path.is_symlink() else [hash_file(path)]
+    name: str
+    kind: str
+    size: int = 0
+
+
+def _tree(root: Path, entries: list[_Entry], copy: Path | None) -> Tree:
+    """Hash, and copy, what a walk has found."""
+    empty = tuple(entry.name for entry in entries if entry.kind == "empty")
+    plain = [entry for entry in entries if entry.kind == "file"]
+    if copy is not None:
+        for name in sorted({"", *empty, *(entry.name.rpartition("/")[0] for entry in plain)}):
+            os.makedirs(os.path.join(copy, name), exist_ok=True)
+    base, into = os.fspath(root), "" if copy is None else os.fspath(copy)
+    readings = [
+        Reading(entry.name, f"{base}/{entry.name}", entry.size, into and f"{into}/{entry.name}") for entry in plain
+    ]
+    hashed = dict(zip((entry.name for entry in plain), hash_all(readings), strict=True))
+    for entry in entries:
+        if entry.kind == "link":
+            hashed[entry.name] = _hash_link(root / entry.name, entry.name)
+            if copy is not None:
+                _link_inside(root, entry.name, copy)
+    return Tree(tuple(hashed[entry.name] for entry in entries if entry.kind != "empty"), empty)
+
+
+def _link_inside(root: Path, name: str, copy: Path) -> None:
+    """Whoever looks for a file by the name of a link must find it in the copy as well."""
+    leads_to = copy / Path(os.path.realpath(root / name)).relative_to(os.path.realpath(root))
+    if leads_to.is_file():
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        os.link(leads_to, copy / name)
 
 
 def _hash_link(path: Path, name: str) -> HashedFile:
     return HashedFile(name, hashlib.sha256(f"link to {os.readlink(path)}".encode()).hexdigest(), 0)
 
 
-def _sorted_files(folder: Path, *, links: bool = False) -> list[tuple[str, Path]]:
-    found = sorted(_walk(folder, folder, links=links), key=lambda item: item[0].encode())
-    if not found:
+def _found(folder: Path, *, links: bool = False) -> list[_Entry]:
+    try:
+        found = sorted(_walk(os.fspath(folder), links=links), key=lambda entry: entry.name.encode())
+    except OSError as error:
+        where = os.path.relpath(error.filename or folder, folder)
+        where = folder.name if where == "." else where
+        raise WardeinError(f"cannot be listed ({error.strerror})", where=where, mend="let this user read it") from None
+    if all(entry.kind == "empty" for entry in found):
         raise WardeinError("holds no file", where=str(folder), mend="give the folder that holds the artifact's files")
     return found
 
 
-def _walk(folder: Path, root: Path, *, links: bool) -> Iterator[tuple[str, Path]]:
-    """Every file and link below a folder; folders are taken from a list, as they can be thousands deep."""
-    waiting = [folder]
+def _walk(root: str, *, links: bool) -> Iterator[_Entry]:
+    """Every file, link and empty folder below a folder; folders wait in a list, as they can be thousands deep."""
+    waiting = [""]
     while waiting:
-        with os.scandir(waiting.pop()) as entries:
+        prefix, holds = waiting.pop(), False
+        with os.scandir(f"{root}/{prefix}") as entries:
             for entry in entries:
-                path = Path(entry.path)
-                name = path.relative_to(root).as_posix()
+                holds = True
+                name = f"{prefix}{entry.name}"
                 _check_name(name)
-                if entry.is_symlink() and not (links and _leads_inside(path, root)):
-                    why = "leads to nothing inside the folder" if links else "is a symbolic link"
-                    raise WardeinError(why, where=name, mend="replace it by the file it points to")
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(path)
+                if entry.is_symlink():
+                    if not (links and _leads_inside(Path(entry.path), Path(root))):
+                        why = "leads to nothing inside the folder" if links else "is a symbolic link"
+                        raise WardeinError(why, where=name, mend="replace it by the file it points to")
+                    yield _Entry(name, "link")
+                elif entry.is_dir(follow_symlinks=False):
+                    waiting.append(f"{name}/")
                 else:
-                    yield name, path
+                    yield _Entry(name, "file", entry.stat(follow_symlinks=False).st_size)
+        if not holds and prefix:
+            yield _Entry(prefix[:-1], "empty")
 
 
 def _check_name(name: str) -> None:
     """Names that could pass for other lines of the listing that is hashed, or show as others, are refused."""
+    if name.isascii() and name.isprintable() and "\\" not in name:
+        return
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -96,9 +96,9 @@ def well_predicted(author: Author) -> pd.DataFrame:
     """The rows of the test data that the model gets right, the surest first."""
     import skops.io
 
-    from wardein.models.allowlist import allowed
+    from wardein.modelfiles.allowlist import audited
 
-    model = skops.io.load(author.ready.model, trusted=sorted(allowed()))
+    model = skops.io.load(author.ready.model, trusted=sorted(audited()))
     table = author.test
     shares = model.predict_proba(table.drop(columns=LABEL))
     right = np.flatnonzero(model.classes_[shares.argmax(axis=1)] == table[LABEL])

@@ -29,7 +29,8 @@ from wardein.attacks.gradient import WhiteBox, loss_gradient
 from wardein.attacks.network import unwrap
 from wardein.attacks.space import Space, columns_of
 from wardein.cli import main
-from wardein.models.load import Classifier
+from wardein.models.held import Held
+from wardein.models.load import Classifier, predictor
 
 EPSILONS = (0.05, 0.1, 0.2, 0.4)
 
@@ -236,9 +237,14 @@ def test_hopskipjump_finds_the_nearest_leaf_of_a_decision_tree(capsys, tmp_path)
     assert np.allclose(curve(report, "hopskipjump"), exact, atol=0.01)
 
 
+def held_here(estimator) -> Classifier:
+    """The model in this process: the attacks do not care where it is."""
+    held = Held(estimator, "skops")
+    return predictor(held.facts(), held.answer, Path("model"))
+
+
 def space_of(estimator, rows: pd.DataFrame, n: int) -> Space:
-    classifier = Classifier(estimator, "skops", estimator.classes_, tuple(rows.columns))
-    return Space(classifier, rows.iloc[:n], columns_of(rows, rows, [], []))
+    return Space(held_here(estimator), rows.iloc[:n], columns_of(rows, rows, [], []))
 
 
 def art_black_box(space: Space, n_classes: int):
@@ -282,7 +288,7 @@ def test_our_gradient_points_where_arts_does():
 
     rows, labels = iris()
     model = LogisticRegression(max_iter=500).fit(rows, labels)
-    network = unwrap(model, space_of(model, rows, 150), seed=0)
+    network = unwrap(held_here(model), space_of(model, rows, 150), seed=0)
     truth = np.eye(3)[labels]
     ours = loss_gradient(network, network.inputs, truth)[:, :4] / rows.to_numpy().std(axis=0)
     theirs = SklearnClassifier(model).loss_gradient(rows.to_numpy(), truth)
@@ -293,7 +299,7 @@ def test_our_gradient_points_where_arts_does():
 def test_gradients_of_hidden_layers_are_those_of_finite_differences(activation):
     rows, labels = iris()
     model = make_pipeline(StandardScaler(), MLPClassifier((5, 4), activation=activation, max_iter=50, random_state=1))
-    network = unwrap(model.fit(rows, labels), space_of(model, rows, 150), seed=0)
+    network = unwrap(held_here(model.fit(rows, labels)), space_of(model, rows, 150), seed=0)
     weighting = np.random.default_rng(0).normal(size=(150, 3))
     gradient, h = network.pull_back(network.inputs, weighting), 1e-6
     for j in range(4):
@@ -306,8 +312,8 @@ def test_only_what_is_affine_is_taken_for_a_network():
     rows, labels = iris()
     scaled = make_pipeline(StandardScaler(), RidgeClassifier()).fit(rows, labels)
     curved = make_pipeline(PolynomialFeatures(2), LogisticRegression(max_iter=5000)).fit(rows, labels)
-    assert unwrap(scaled, space_of(scaled, rows, 100), seed=0).linear
-    assert unwrap(curved, space_of(curved, rows, 100), seed=0) is None
+    assert unwrap(held_here(scaled), space_of(scaled, rows, 100), seed=0).linear
+    assert unwrap(held_here(curved), space_of(curved, rows, 100), seed=0) is None
 
 
 # --- what may move
@@ -365,7 +371,7 @@ def test_hopskipjump_holds_the_same_columns(capsys, tmp_path, people):
 def test_what_is_tried_is_within_epsilon_whole_and_in_range(people):
     rows, labels = people
     space = Space(
-        Classifier(people_model(LogisticRegression(), rows, labels), "skops", np.array(["no", "yes"]), tuple(rows)),
+        held_here(people_model(LogisticRegression(), rows, labels)),
         rows,
         columns_of(rows, rows, [], []),
     )
@@ -540,7 +546,7 @@ def test_random_starts_are_seeded_and_the_global_generator_is_given_back():
     for state in (1, 2):
         np.random.seed(state)
         before = np.random.get_state()[1].copy()
-        WhiteBox(unwrap(model, space, 0), space, labels, seed=5).pgd(np.arange(150), 0.01, restarts=1)
+        WhiteBox(unwrap(held_here(model), space, 0), space, labels, seed=5).pgd(np.arange(150), 0.01, restarts=1)
         assert (np.random.get_state()[1] == before).all()
     half = len(found) // 2
     assert half == 4  # from the rows, at two rivals, and at random

@@ -9,6 +9,7 @@ import io
 import lzma
 import os
 import pickle
+import re
 import subprocess
 import sys
 import zipfile
@@ -51,9 +52,10 @@ from sklearn.tree._tree import Tree
 
 from wardein.cli import main
 from wardein.errors import WardeinError
-from wardein.models import transcode
+from wardein.modelfiles.content import Content
 from wardein.models.container import Refused, check_archive
-from wardein.models.load import load
+from wardein.models.load import load, loaded
+from wardein.models.reading import read
 from wardein.models.sanity import make_safe
 
 
@@ -68,18 +70,24 @@ def fitted(flowers) -> LogisticRegression:
     return LogisticRegression(max_iter=500).fit(*flowers)
 
 
-@pytest.fixture
-def refusal(monkeypatch, capsys):
-    """What the child process would say of a file, without the seconds that starting one takes."""
-    monkeypatch.setattr(transcode, "_leave_network", lambda: None)
+def read_here(path: Path, *allow: str):
+    """The model in a file, read by the guarded reader alone: it must hold without scanner and without sandbox."""
+    with path.open("rb") as file:
+        return read(Content(path.name, "", path.name, file.fileno(), 0, path.stat().st_size), allow)[0]
 
-    def of(path: Path) -> str:
-        code = transcode.main(str(path), str(path.with_name("converted.skops")))
-        said = capsys.readouterr().out
-        assert (code, len(said.splitlines())) == (transcode.REFUSED, 1), said
-        return said
 
-    return of
+def refusal(path: Path) -> str:
+    """Why the guarded reader alone refuses a file."""
+    with pytest.raises(Refused) as caught:
+        read_here(path)
+    said = f"{caught.value}; {caught.value.mend}"
+    assert len(said.splitlines()) == 1, said
+    return said
+
+
+def load_and_leave(path: Path) -> None:
+    with loaded(path):
+        pass
 
 
 class Strange:
@@ -131,7 +139,7 @@ def write_joblib(value, path: Path) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("write", [write_pickle, write_joblib])
-def test_a_call_is_refused_and_named(tmp_path, canary, refusal, name, write):
+def test_a_call_is_refused_and_named(tmp_path, canary, name, write):
     write(payloads(canary)[name], tmp_path / "model")
     assert "not on the list of harmless constructors" in refusal(tmp_path / "model")
 
@@ -139,37 +147,37 @@ def test_a_call_is_refused_and_named(tmp_path, canary, refusal, name, write):
 @pytest.mark.parametrize("file", ["model.pkl", "model.skops"])
 def test_a_call_is_refused_whatever_the_file_is_called(tmp_path, canary, file):
     write_pickle(payloads(canary)["system"], tmp_path / file)
-    with pytest.raises(WardeinError, match=r"posix\.system, which is not on the list"):
-        load(tmp_path / file)
+    with pytest.raises(WardeinError, match=r"posix\.system"):
+        load_and_leave(tmp_path / file)
 
 
-def test_a_call_inside_a_real_model_is_refused(tmp_path, canary, refusal, flowers):
+def test_a_call_inside_a_real_model_is_refused(tmp_path, canary, flowers):
     model = GaussianNB().fit(*flowers)
     model.extra_ = payloads(canary)["system"]
     write_joblib(model, tmp_path / "model.joblib")
     assert "posix.system" in refusal(tmp_path / "model.joblib")
 
 
-def test_a_call_inside_an_object_array_is_refused(tmp_path, canary, refusal):
+def test_a_call_inside_an_object_array_is_refused(tmp_path, canary):
     """Joblib stores such an array as a pickle inside the pickle."""
     write_joblib(np.array([payloads(canary)["system"], 1], dtype=object), tmp_path / "model.joblib")
     assert "posix.system" in refusal(tmp_path / "model.joblib")
 
 
-def test_a_call_inside_a_models_object_array_is_refused(tmp_path, canary, refusal, flowers):
+def test_a_call_inside_a_models_object_array_is_refused(tmp_path, canary, flowers):
     model = GaussianNB().fit(*flowers)
     model.extra_ = np.array([payloads(canary)["popen"], None], dtype=object)
     write_joblib(model, tmp_path / "model.joblib")
     assert "subprocess.Popen" in refusal(tmp_path / "model.joblib")
 
 
-def test_a_compressed_joblib_file_is_no_way_round(tmp_path, canary, refusal):
+def test_a_compressed_joblib_file_is_no_way_round(tmp_path, canary):
     joblib.dump(payloads(canary)["system"], tmp_path / "model.joblib", compress=3)
     assert "posix.system" in refusal(tmp_path / "model.joblib")
 
 
 @pytest.mark.parametrize("text", [b"cos\nsystem\n(S'touch CANARY'\ntR.", b"(S'touch CANARY'\nios\nsystem\n."])
-def test_pickles_of_protocol_0_are_no_way_round(tmp_path, canary, refusal, text):
+def test_pickles_of_protocol_0_are_no_way_round(tmp_path, canary, text):
     (tmp_path / "model.pkl").write_bytes(text.replace(b"CANARY", str(canary).encode()))
     assert "os.system" in refusal(tmp_path / "model.pkl")
 
@@ -178,28 +186,26 @@ def test_pickles_of_protocol_0_are_no_way_round(tmp_path, canary, refusal, text)
     ("module", "name"),
     [("sklearn.pipeline", "os.system"), ("sklearn", "pipeline.os.system"), ("builtins", "int.__subclasses__")],
 )
-def test_a_dotted_walk_from_a_harmless_name_is_refused(tmp_path, canary, refusal, module, name):
+def test_a_dotted_walk_from_a_harmless_name_is_refused(tmp_path, canary, module, name):
     texts = [module.encode(), name.encode(), f"touch {canary}".encode()]
     one, two, three = (b"\x8c" + bytes([len(text)]) + text for text in texts)
     (tmp_path / "model.pkl").write_bytes(b"\x80\x04" + one + two + b"\x93" + three + b"\x85R.")
     assert "not on the list" in refusal(tmp_path / "model.pkl")
 
 
-def test_a_function_transformer_cannot_smuggle_a_call(tmp_path, canary, refusal):
+def test_a_function_transformer_cannot_smuggle_a_call(tmp_path, canary):
     model = make_pipeline(FunctionTransformer(os.system), LogisticRegression())
     write_joblib(model, tmp_path / "model.joblib")
     assert "posix.system" in refusal(tmp_path / "model.joblib")
     skops.io.dump(model, tmp_path / "model.skops")
-    with pytest.raises(WardeinError, match="not on the list of harmless types"):
-        load(tmp_path / "model.skops")
+    assert "not on the list of harmless types" in refusal(tmp_path / "model.skops")
 
 
 def test_a_skops_file_with_an_unknown_type_is_refused(tmp_path, flowers):
     model = GaussianNB().fit(*flowers)
     model.extra_ = Strange()
     skops.io.dump(model, tmp_path / "model.skops")
-    with pytest.raises(WardeinError, match=r"Strange, which is not on the list"):
-        load(tmp_path / "model.skops")
+    assert "Strange, which is not on the list" in refusal(tmp_path / "model.skops")
 
 
 def broken_files(fitted, folder: Path) -> dict[str, Path]:
@@ -238,7 +244,7 @@ def test_what_is_no_model_is_one_line_and_exit_2(tmp_path, capsys, flowers, fitt
 
 
 @pytest.mark.parametrize("name", ["random.pkl", "random.skops", "text.pkl", "half.joblib", "tail.joblib"])
-def test_a_damaged_pickle_is_refused_in_one_line(tmp_path, refusal, fitted, name):
+def test_a_damaged_pickle_is_refused_in_one_line(tmp_path, fitted, name):
     assert "is not a complete pickle" in refusal(broken_files(fitted, tmp_path)[name])
 
 
@@ -246,12 +252,12 @@ def test_a_damaged_pickle_is_refused_in_one_line(tmp_path, refusal, fitted, name
 def test_harmless_data_is_no_model(tmp_path, value):
     skops.io.dump(value, tmp_path / "model.skops")
     with pytest.raises(WardeinError, match="not a"):
-        load(tmp_path / "model.skops")
+        load_and_leave(tmp_path / "model.skops")
 
 
 def test_a_folder_is_refused(tmp_path):
     with pytest.raises(WardeinError, match="is a folder"):
-        load(tmp_path)
+        load_and_leave(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -266,14 +272,14 @@ def test_a_folder_is_refused(tmp_path):
 )
 def test_what_cannot_be_judged_is_refused(tmp_path, flowers, make, says):
     skops.io.dump(make(*flowers), tmp_path / "model")
-    with pytest.raises(WardeinError, match=says):
-        load(tmp_path / "model")
+    with pytest.raises(WardeinError, match=says), load(tmp_path / "model"):
+        pass
 
 
 def test_what_cannot_be_judged_is_refused_as_a_pickle_too(tmp_path, flowers):
     write_joblib(LinearRegression().fit(*flowers), tmp_path / "model")
-    with pytest.raises(WardeinError, match="not a classifier"):
-        load(tmp_path / "model")
+    with pytest.raises(WardeinError, match="not a classifier"), load(tmp_path / "model"):
+        pass
 
 
 @pytest.mark.parametrize(
@@ -291,17 +297,17 @@ def test_what_cannot_be_judged_is_refused_as_a_pickle_too(tmp_path, flowers):
     ],
     ids=lambda estimator: type(estimator).__name__,
 )
-def test_a_pickle_is_read_as_the_model_it_was(tmp_path, monkeypatch, flowers, estimator):
+def test_a_pickle_is_read_as_the_model_it_was(tmp_path, flowers, estimator):
     rows, labels = flowers
-    monkeypatch.setattr(transcode, "_leave_network", lambda: None)
     names = np.array(["setosa", "versicolor", "virginica"])[labels]
     estimator.fit(rows, names)
     for write in (write_pickle, write_joblib, lambda value, path: joblib.dump(value, path, compress=3)):
         write(estimator, tmp_path / "model")
-        assert transcode.main(str(tmp_path / "model"), str(tmp_path / "model.skops")) == 0
-        loaded = load(tmp_path / "model.skops")
-        assert (loaded.features, list(loaded.classes)) == (tuple(rows), sorted(set(names)))
-        assert (loaded.predict(loaded.rows(rows)) == estimator.predict(rows)).all()
+        with load(tmp_path / "model") as model:
+            assert (model.features, list(model.classes), model.format) == (tuple(rows), sorted(set(names)), "pickle")
+            assert (model.predict(model.rows(rows)) == estimator.predict(rows)).all()
+            if hasattr(estimator, "predict_proba"):
+                assert np.array_equal(model.predict_proba(rows), estimator.predict_proba(rows))
 
 
 def test_a_pipeline_over_text_columns_loads(tmp_path):
@@ -309,9 +315,8 @@ def test_a_pipeline_over_text_columns_loads(tmp_path):
     encode = make_column_transformer((OneHotEncoder(), ["town"]), (StandardScaler(), ["x"]))
     model = make_pipeline(encode, LogisticRegression()).fit(rows, np.arange(40) > 20)
     write_joblib(model, tmp_path / "model.joblib")
-    loaded = load(tmp_path / "model.joblib")
-    assert loaded.format == "pickle"
-    assert (loaded.predict(loaded.rows(rows)) == model.predict(rows)).all()
+    with load(tmp_path / "model.joblib") as there:
+        assert (there.predict(there.rows(rows)) == model.predict(rows)).all()
 
 
 # One file, one model: what a file is, is decided from its first byte to its last.
@@ -320,14 +325,14 @@ def test_a_pipeline_over_text_columns_loads(tmp_path):
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_every_compression_of_skops_loads(tmp_path, flowers, fitted, compression):
     skops.io.dump(fitted, tmp_path / "model", compression=compression)
-    assert load(tmp_path / "model").format == "skops"
+    with load(tmp_path / "model") as model:
+        assert model.format == "skops"
 
 
 @pytest.mark.parametrize("protocol", range(6))
-@pytest.mark.parametrize("compress", [None, 0, "zlib", "gzip", "bz2", "lzma", "xz"])
-def test_every_way_of_pickling_loads(tmp_path, monkeypatch, flowers, protocol, compress):
+@pytest.mark.parametrize("compress", [None, 0, "zlib", "gzip", "bz2", "lzma", "xz", "lz4"])
+def test_every_way_of_pickling_loads(tmp_path, flowers, protocol, compress):
     """Object arrays, arrays in Fortran order, of another byte order and without elements among them."""
-    monkeypatch.setattr(transcode, "_leave_network", lambda: None)
     model = GaussianNB().fit(flowers[0], np.array(["a", "b", "c"], dtype=object)[flowers[1]])
     model.fortran_, model.swapped_ = np.asfortranarray(np.arange(6.0).reshape(2, 3)), np.arange(3, dtype=">i4")
     model.empty_, model.point_ = np.zeros((0, 3)), np.array(7.0)
@@ -336,8 +341,7 @@ def test_every_way_of_pickling_loads(tmp_path, monkeypatch, flowers, protocol, c
         path.write_bytes(pickle.dumps(model, protocol=protocol))
     else:
         joblib.dump(model, path, compress=compress and (compress, 3), protocol=protocol)
-    assert transcode.main(str(path), str(tmp_path / "model.skops")) == 0
-    loaded = load(tmp_path / "model.skops").estimator
+    loaded = read_here(path)
     assert (loaded.predict(flowers[0]) == model.predict(flowers[0])).all()
     for name in ("fortran_", "swapped_", "empty_", "point_"):
         assert (getattr(loaded, name) == getattr(model, name)).all()
@@ -351,11 +355,9 @@ def dumped(model) -> bytes:
 def test_a_pickle_before_an_archive_is_refused(tmp_path, canary, fitted):
     path = tmp_path / "model.skops"
     path.write_bytes(pickle.dumps(payloads(canary)["system"]) + dumped(fitted))
-    with pytest.raises(WardeinError, match="a pickle and an archive at once"):
-        load(path)
+    assert "a pickle and an archive at once" in refusal(path)
     path.write_bytes(pickle.dumps(fitted) + dumped(fitted))
-    with pytest.raises(WardeinError, match="a pickle and an archive at once"):
-        load(path)
+    assert "a pickle and an archive at once" in refusal(path)
 
 
 def archives(good: bytes) -> dict[str, bytes]:
@@ -410,7 +412,7 @@ def test_an_archive_that_readers_could_see_differently_is_refused(tmp_path, fitt
     for name, content in archives(dumped(fitted)).items():
         (tmp_path / "model").write_bytes(content)
         with pytest.raises(WardeinError, match="is an archive|is not a complete skops file") as caught:
-            load(tmp_path / "model")
+            load_and_leave(tmp_path / "model")
         assert len(str(caught.value).splitlines()) == 1, name
 
 
@@ -433,7 +435,7 @@ PACK = {"plain": bytes, "zlib": zlib.compress, "gzip": gzip.compress, "bz2": bz2
 
 
 @pytest.mark.parametrize("pack", PACK)
-def test_nothing_follows_a_pickle(tmp_path, refusal, pack):
+def test_nothing_follows_a_pickle(tmp_path, pack):
     model, path = pickle.dumps({"a": 1}), tmp_path / "model"
     for content in (
         PACK[pack](model + b"tail"),
@@ -447,7 +449,7 @@ def test_nothing_follows_a_pickle(tmp_path, refusal, pack):
 
 
 @pytest.mark.parametrize("pack", ["zlib", "gzip", "bz2", "xz"])
-def test_a_stream_that_breaks_off_is_refused(tmp_path, refusal, pack):
+def test_a_stream_that_breaks_off_is_refused(tmp_path, pack):
     (tmp_path / "model").write_bytes(PACK[pack](pickle.dumps(list(range(1000))))[:-5])
     assert "is not a complete pickle" in refusal(tmp_path / "model")
 
@@ -460,7 +462,7 @@ def state_of_an_array(*more) -> bytes:
 
 
 @pytest.mark.parametrize("more", [(), ({"__class__": NumpyArrayWrapper},), ({"order": "C"},)])
-def test_joblib_never_reads_an_object_array_itself(tmp_path, canary, refusal, more):
+def test_joblib_never_reads_an_object_array_itself(tmp_path, canary, more):
     inner = pickle.dumps([payloads(canary)["system"]], protocol=2)
     (tmp_path / "model").write_bytes(state_of_an_array(*more) + inner + b".")
     assert "which is not on the list" in refusal(tmp_path / "model") or more
@@ -468,11 +470,10 @@ def test_joblib_never_reads_an_object_array_itself(tmp_path, canary, refusal, mo
 
 def test_no_code_of_joblib_reads_a_model(tmp_path, monkeypatch, flowers):
     """Not even of a joblib that does not guard nested pickles."""
-    monkeypatch.setattr(transcode, "_leave_network", lambda: None)
     monkeypatch.setattr(NumpyArrayWrapper, "read", None)
     model = GaussianNB().fit(flowers[0], np.array(["a", "b", "c"], dtype=object)[flowers[1]])
     write_joblib(model, tmp_path / "model")
-    assert transcode.main(str(tmp_path / "model"), str(tmp_path / "model.skops")) == 0
+    assert (read_here(tmp_path / "model").predict(flowers[0]) == model.predict(flowers[0])).all()
 
 
 @pytest.mark.parametrize(
@@ -482,7 +483,7 @@ def test_no_code_of_joblib_reads_a_model(tmp_path, monkeypatch, flowers):
         (b"csklearn.pipeline\nPipeline\nN}U\x07predictK\x01s\x86b.", "changes the class Pipeline"),
     ],
 )
-def test_a_state_cannot_change_what_an_object_is(tmp_path, refusal, stream, says):
+def test_a_state_cannot_change_what_an_object_is(tmp_path, stream, says):
     (tmp_path / "model").write_bytes(b"\x80\x02" + stream)
     assert says in refusal(tmp_path / "model")
 
@@ -501,9 +502,7 @@ def reader(texts, vectorizer):
 
 def refuses(path: Path, model, says: str) -> None:
     skops.io.dump(model, path)
-    with pytest.raises(WardeinError, match=says) as caught:
-        load(path)
-    assert len(str(caught.value).splitlines()) == 1
+    assert re.search(says, refusal(path))
 
 
 @pytest.mark.parametrize("vectorizer", [CountVectorizer, TfidfVectorizer, HashingVectorizer])
@@ -517,7 +516,7 @@ def test_a_model_that_opens_files_is_refused(tmp_path, texts, vectorizer, source
 
 def load_again(path: Path, model):
     skops.io.dump(model, path)
-    return load(path).estimator
+    return read_here(path)
 
 
 def test_a_model_that_opens_files_is_one_line_and_exit_2(tmp_path, capsys, texts):

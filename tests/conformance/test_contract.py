@@ -18,6 +18,7 @@ from wardein.execute import Options
 ROOT = Path(__file__).parents[2]
 STEPS = [spec.load(name) for name in spec.STEPS]
 ARTIFACT_NAMES = {
+    "certificates",
     "model", "data", "train", "reference", "source", "image", "artifact", "evidence",
     "suite", "signature", "trust", "policy", "claims", "database", "signer", "vsa", "auditor",
     "advisories", "baseline", "findings", "model_evidence", "subject",

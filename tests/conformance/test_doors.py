@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "components" / "wardein"
-CORE = {"__init__", "artifacts", "errors", "files", "jsontext", "report", "spec", "subject", "wire"}
+CORE = {"__init__", "artifacts", "errors", "files", "hashing", "jsontext", "report", "spec", "subject", "wire"}
 SCANNING = ("scan", "code", "config", "dependencies", "foreign", "images", "secrecy")
 HEAVY = [
     "art",

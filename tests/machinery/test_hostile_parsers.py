@@ -630,8 +630,8 @@ def test_a_damaged_pickle(ready: Ready, tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
     content = pickle.dumps(LogisticRegression().fit([[0.0], [1.0]], [0, 1]))
     path.write_bytes(content[: len(content) // 2] + b"\xff" + content[len(content) // 2 + 1 :])
-    with pytest.raises(WardeinError):
-        load(path)
+    with pytest.raises(WardeinError), load(path):
+        pass
 
 
 # The gate

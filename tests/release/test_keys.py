@@ -722,3 +722,38 @@ def test_an_envelope_takes_a_second_signature(file) -> None:
     assert [keyid for keyid, _ in both.signatures] == [first.public_key.keyid, second.public_key.keyid]
     assert both.verified_by(first.public_key)
     assert both.verified_by(second.public_key)
+
+
+@needs_softhsm
+@pytest.mark.parametrize("name", ["P-256", "P-384"])
+@pytest.mark.parametrize("certified", [True, False])
+def test_an_artifact_is_signed_by_a_token(
+    name, certified, hsm, house, artifact, tmp_path, wardein, monkeypatch
+) -> None:
+    """By the token's bare key, and by a certificate of it; model-signing verifies both."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+
+    from tests.release.test_certificates import make, trust
+
+    enter(hsm, monkeypatch)
+    private = load_pem_private_key((hsm.folder / ("2.pem" if name == "P-256" else "3.pem")).read_bytes(), None)
+    root = make("root", ca=True)
+    leaf = make("leaf", root, key=private)
+    chain, anchor, public, bundle = (tmp_path / part for part in ("chain.pem", "root.pem", "public.pem", "hsm.sig"))
+    chain.write_text(leaf.pem)
+    anchor.write_text(root.pem)
+    public.write_bytes(private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    by = ["--certificates", chain] if certified else []
+    given = ["--artifact", artifact, "--signature", bundle, "--signer", hsm.uris[name], *by]
+    assert wardein("sign-artifact", *given).code == 0
+    if certified:
+        trust(house, root)
+    else:
+        listed = {"name": "token", "identity": "token", "roles": ["train"], **json.loads(trust_entry(str(public)))}
+        said = json.loads(house.trust.read_text())
+        house.trust.write_text(json.dumps(said | {"keys": [*said["keys"], listed]}))
+    assert wardein("verify-artifact", "--artifact", artifact, "--signature", bundle, "--trust", house.trust).code == 0
+    method = ["certificate", "--certificate_chain", anchor] if certified else ["key", "--public_key", public]
+    command = [sys.executable, "-m", "model_signing", "verify", method[0], artifact, "--signature", bundle, *method[1:]]
+    theirs = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    assert theirs.returncode == 0, theirs.stderr

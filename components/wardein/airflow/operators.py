@@ -18,6 +18,8 @@ __all__ = [
     "ScanSecretsOperator",
     "ScanConfigOperator",
     "ScanImageOperator",
+    "ScanModelOperator",
+    "SmokeTestOperator",
     "ImportFindingsOperator",
     "VerifyArtifactOperator",
     "SignArtifactOperator",
@@ -885,6 +887,158 @@ class ScanImageOperator(StepOperator):
             "model": model,
             "model_evidence": model_evidence,
             "write_sbom": write_sbom,
+            "policy": policy,
+        }
+        super().__init__(
+            parameters=parameters,
+            evidence=evidence,
+            html=html,
+            key=key,
+            run_id=run_id,
+            command=command,
+            fail_on=fail_on,
+            **kwargs,
+        )
+
+
+class ScanModelOperator(StepOperator):
+    """Look for code in a model's files, without loading any of them.
+
+    A serialized model is a program, or holds one. What a file is, its bytes decide, and it is read as that from
+    the first byte to the last: pickles of every protocol (raw, joblib, NumPy, PyTorch), skops, ONNX,
+    safetensors, GGUF, Keras, TensorFlow, XGBoost, LightGBM, CatBoost, PMML, archives and compressed files
+    around any of them, and what the files of a Hugging Face or MLflow folder make of each other. Nothing is
+    loaded, imported or called.
+
+    A pickle passes only if every global it refers to is on a list of those that are known to only build data,
+    and is used in the way that the list says; everything else fails, whether anybody has seen it misused or
+    not. A format that is not known, an encrypted member, a stream that breaks off and bytes that nothing
+    accounts for end in ERROR. docs/model-files.md says for each format what can be hidden in it, and how to
+    convert it to a safer one.
+
+    The same file gets the same verdict on every machine, whatever is installed there.
+
+    References: CWE-502. MITRE ATLAS AML.T0011.000, Unsafe AI Artifacts. Python Software Foundation, pickle:
+    Restricting Globals.
+
+    Args:
+        model: The model: one file, or a folder of which every file counts.
+        evidence: Where to write the evidence: an absolute path that the command can write and the worker can
+            read.
+        allow: Globals that pickles may use on top of the audited ones, as module.name, for example
+            mypackage.layers.Scaler. Who allows one vouches for its code; a gate counts this only if its policy
+            agrees.
+        formats: Accept models of these formats only, for example safetensors and onnx (texts, JSON and pictures
+            beside them are no models); empty accepts every known format.
+        scanners: Who looks: wardein, always, and for a second opinion picklescan, modelscan, fickling or
+            modelaudit on the formats that they know. The strictest opinion counts, and what one of them cannot
+            read is an ERROR.
+        fail_severity: The least severe finding that makes the check fail.
+        policy: A policy folder whose thresholds are applied as well.
+        html: Where to write the report page; empty for none.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run; the default is Airflow's own run identifier.
+        command: What runs the step: another virtual environment's wardein, or docker run … wardein.
+        fail_on: 'verdict' fails the task on FAIL; 'error' leaves FAIL to a gate. ERROR always fails, and is
+            retried.
+    """
+
+    step = "scan_model"
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        evidence: str,
+        allow: list[str] | str = [],
+        formats: list[str] | str = [],
+        scanners: list[str] | str = ["wardein"],
+        fail_severity: str = "high",
+        policy: str = "",
+        html: str = "",
+        key: str = "",
+        run_id: str = "{{ run_id }}",
+        command: Sequence[str] = ("wardein",),
+        fail_on: FailOn = "verdict",
+        **kwargs: Any,
+    ) -> None:
+        parameters = {
+            "model": model,
+            "allow": allow,
+            "formats": formats,
+            "scanners": scanners,
+            "fail_severity": fail_severity,
+            "policy": policy,
+        }
+        super().__init__(
+            parameters=parameters,
+            evidence=evidence,
+            html=html,
+            key=key,
+            run_id=run_id,
+            command=command,
+            fail_on=fail_on,
+            **kwargs,
+        )
+
+
+class SmokeTestOperator(StepOperator):
+    """Load a model in a sandbox and let it predict a sample, twice.
+
+
+    Args:
+        model: The model.
+        data: Rows to predict, as CSV or Parquet.
+        evidence: Where to write the evidence: an absolute path that the command can write and the worker can
+            read.
+        rows: How many of the rows to predict.
+        max_seconds: Seconds that loading and predicting may take.
+        max_memory_mib: Mebibytes of memory that it may take.
+        low: The smallest prediction that makes sense.
+        high: The largest prediction that makes sense; the same as low for no bounds.
+        allow: Globals that a pickle may refer to on top of the audited ones, as module.name.
+        policy: A policy folder whose thresholds are applied as well.
+        html: Where to write the report page; empty for none.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run; the default is Airflow's own run identifier.
+        command: What runs the step: another virtual environment's wardein, or docker run … wardein.
+        fail_on: 'verdict' fails the task on FAIL; 'error' leaves FAIL to a gate. ERROR always fails, and is
+            retried.
+    """
+
+    step = "smoke_test"
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        data: str,
+        evidence: str,
+        rows: int | str = 100,
+        max_seconds: float | str = 60.0,
+        max_memory_mib: int | str = 2048,
+        low: float | str = 0.0,
+        high: float | str = 0.0,
+        allow: list[str] | str = [],
+        policy: str = "",
+        html: str = "",
+        key: str = "",
+        run_id: str = "{{ run_id }}",
+        command: Sequence[str] = ("wardein",),
+        fail_on: FailOn = "verdict",
+        **kwargs: Any,
+    ) -> None:
+        parameters = {
+            "model": model,
+            "data": data,
+            "rows": rows,
+            "max_seconds": max_seconds,
+            "max_memory_mib": max_memory_mib,
+            "low": low,
+            "high": high,
+            "allow": allow,
             "policy": policy,
         }
         super().__init__(

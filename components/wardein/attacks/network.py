@@ -9,13 +9,18 @@ model's predictions; what fails the check is attacked as a black box.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from wardein.errors import WardeinError
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
     from wardein.attacks.space import Space
+    from wardein.models.load import Classifier
 
 _PROBES_PER_ROW = 5
 _TOLERANCE = 1e-6
@@ -60,66 +65,35 @@ class Network:
         return gradient
 
 
-def unwrap(estimator: Any, space: Space, seed: int) -> Network | None:
-    """The network that an estimator is on the columns that may move; None if it is none.
+def unwrap(classifier: Classifier, space: Space, seed: int) -> Network | None:
+    """The network that a classifier is on the columns that may move; None if it is none.
 
     Args:
-        estimator: A fitted scikit-learn classifier or Pipeline.
+        classifier: The model.
         space: The rows under attack and the columns that may move.
         seed: Seeds the points at which the equality is checked.
     """
     import numpy as np
 
-    estimator = getattr(estimator, "best_estimator_", estimator)
-    transform, final = _parts(estimator)
-    layers = _layers(final)
+    layers = classifier.layers()
     if layers is None:
         return None
     rng = np.random.default_rng(seed)
-    moves = _affine(transform, space, rng)
+    moves = _affine(classifier.transform, space, rng)
     if moves is None:
         return None
     matrix, rest = moves
-    (weights, biases), activation = layers, getattr(final, "activation", "identity")
+    weights, biases, activation = layers
+    if matrix.shape[1] != len(weights[0]):
+        return None
     first = np.vstack([matrix @ weights[0], weights[0]])
-    network = Network((first, *weights[1:]), biases, activation, np.hstack([space.origin, rest]))
+    network = Network((first, *weights[1:]), tuple(biases), activation, np.hstack([space.origin, rest]))
     return network if _agrees(network, space, rng) else None
 
 
-def _parts(estimator: Any) -> tuple[Any, Any]:
-    """The function from a table to the last step's inputs, and the last step."""
-    from sklearn.pipeline import Pipeline
-
-    if isinstance(estimator, Pipeline):
-        return (estimator[:-1].transform if len(estimator) > 1 else _numbers), estimator[-1]
-    return _numbers, estimator
-
-
-def _numbers(table: Any) -> np.ndarray:
-    numbers: np.ndarray = table.to_numpy(dtype=float)
-    return numbers
-
-
-def _layers(final: Any) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]] | None:
-    """Weights and biases down to one score per class, or None for an estimator that is no network."""
-    import numpy as np
-    from sklearn.linear_model._base import LinearClassifierMixin
-    from sklearn.neural_network import MLPClassifier
-
-    if isinstance(final, MLPClassifier):
-        weights, biases = list(final.coefs_), list(final.intercepts_)
-    elif isinstance(final, LinearClassifierMixin) and isinstance(final.coef_, np.ndarray):
-        weights = [np.atleast_2d(final.coef_).T]
-        biases = [np.broadcast_to(np.asarray(final.intercept_, dtype=float), weights[0].shape[1])]
-    else:
-        return None
-    if weights[-1].shape[1] == 1:  # two classes share one score: the first class's is zero
-        weights[-1] = np.hstack([np.zeros_like(weights[-1]), weights[-1]])
-        biases[-1] = np.concatenate([[0.0], biases[-1]])
-    return tuple(np.asarray(w, dtype=float) for w in weights), tuple(np.asarray(b, dtype=float) for b in biases)
-
-
-def _affine(transform: Any, space: Space, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray] | None:
+def _affine(
+    transform: Callable[[pd.DataFrame], np.ndarray], space: Space, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Measure ``transform(row) = z @ matrix + rest(row)``; None if that does not hold at random points."""
     import numpy as np
 
@@ -130,11 +104,18 @@ def _affine(transform: Any, space: Space, rng: np.random.Generator) -> tuple[np.
     everyone, first = np.arange(n), np.zeros(2 * m, dtype=int)
     which = np.repeat(everyone, _PROBES_PER_ROW)
     try:
-        at_corners = _dense(transform(_floats(space, first, corners)))
-        at_rows = _dense(transform(_floats(space, everyone, space.origin)))
+        at_corners = transform(_floats(space, first, corners))
+        at_rows = transform(_floats(space, everyone, space.origin))
         points = rng.uniform(space.low, space.high, (len(which), m))
-        at_points = _dense(transform(_floats(space, which, points)))
-    except Exception:  # whatever a step raises on probes is no reason to stop: the real model can still be asked
+        at_points = transform(_floats(space, which, points))
+    except WardeinError:  # whatever a step raises on probes is no reason to stop: the real model can still be asked
+        return None
+    widths = {at.shape[1:] for at in (at_corners, at_rows, at_points)}
+    if (
+        at_rows.ndim != 2
+        or len(widths) > 1
+        or [len(at_corners), len(at_rows), len(at_points)] != [2 * m, n, len(which)]
+    ):
         return None
     matrix = (at_corners[m:] - at_corners[:m]) / (space.high - space.low)[:, None]
     rest = at_rows - space.origin @ matrix
@@ -144,18 +125,12 @@ def _affine(transform: Any, space: Space, rng: np.random.Generator) -> tuple[np.
     return matrix, rest
 
 
-def _floats(space: Space, which: np.ndarray, z: np.ndarray) -> Any:
+def _floats(space: Space, which: np.ndarray, z: np.ndarray) -> pd.DataFrame:
     """Rows at exactly these coordinates, whole or not: the arithmetic is probed here, not the data."""
     moved = list(space.columns.moved)
     frame = space.rows.iloc[which].reset_index(drop=True).astype(dict.fromkeys(moved, float))
     frame[moved] = space.values(z)
     return frame
-
-
-def _dense(matrix: Any) -> np.ndarray:
-    import numpy as np
-
-    return np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix, dtype=float)
 
 
 def _agrees(network: Network, space: Space, rng: np.random.Generator) -> bool:

@@ -106,7 +106,8 @@ def evaluate_fairness(
         {"--min-group-size": min_group_size, "--min-outcomes": min_outcomes},
     )
     table = read_table(data)
-    outcomes = observe(load(model), table, label)
+    with load(model) as classifier:
+        outcomes = observe(classifier, table, label)
     favourable = outcomes.positive(positive)
     truth, predicted = outcomes.truth == favourable, outcomes.predicted == favourable
     study = _Study(

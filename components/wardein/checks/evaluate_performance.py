@@ -95,7 +95,8 @@ def evaluate_performance(
         bootstrap_replicates,
     )
     table = read_table(data)
-    outcomes = observe(load(model), table, label, probabilities=True)
+    with load(model) as classifier:
+        outcomes = observe(classifier, table, label, probabilities=True)
     names_class = bool(positive) or min_recall > 0 or min_precision > 0 or len(outcomes.classes) == 2
     chosen = outcomes.positive(positive) if names_class else -1
     metrics, findings = _labels(outcomes)

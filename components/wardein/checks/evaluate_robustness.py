@@ -113,29 +113,29 @@ def evaluate_robustness(
     from wardein.tools.versions import packages
 
     ascending = _checked(epsilons, at_epsilon, min_robust_accuracy, max_rows, restarts, seed)
-    classifier, table = load(model), read_table(data)
-    features = classifier.rows(table)  # an attack cannot start from a number that is missing
-    outcomes = observe(classifier, table, label)
-    columns = _columns(classifier, features, reference, immutable, mutable)
-    rows = _sample(outcomes.truth, max_rows, seed)
-    labels, right = outcomes.truth[rows], np.flatnonzero((outcomes.predicted == outcomes.truth)[rows])
-    _require_attackable(outcomes, right)
-    space = Space(classifier, features.iloc[rows], columns)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # estimators warn at every call
-        network = None if attack == "hopskipjump" else unwrap(classifier.estimator, space, seed)
-        if network is not None:
-            names = ("fgsm", "pgd") if attack == "auto" else (attack,)
-            sweep = with_gradients(space, network, labels, right, names, ascending, restarts, seed)
-        elif attack in ("auto", "hopskipjump"):
-            sweep = by_decisions(space, labels, right, _pool(space, features, outcomes, seed), seed)
-        else:
-            raise WardeinError(
-                f"{attack} needs gradients, and this {type(classifier.estimator).__name__} has none on the columns "
-                "that may move",
-                where="--attack",
-                mend="choose auto or hopskipjump",
-            )
+    with load(model) as classifier:
+        table = read_table(data)
+        features = classifier.rows(table)  # an attack cannot start from a number that is missing
+        outcomes = observe(classifier, table, label)
+        columns = _columns(classifier, features, reference, immutable, mutable)
+        rows = _sample(outcomes.truth, max_rows, seed)
+        labels, right = outcomes.truth[rows], np.flatnonzero((outcomes.predicted == outcomes.truth)[rows])
+        _require_attackable(outcomes, right)
+        space = Space(classifier, features.iloc[rows], columns)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # ART warns at every call
+            network = None if attack == "hopskipjump" else unwrap(classifier, space, seed)
+            if network is not None:
+                names = ("fgsm", "pgd") if attack == "auto" else (attack,)
+                sweep = with_gradients(space, network, labels, right, names, ascending, restarts, seed)
+            elif attack in ("auto", "hopskipjump"):
+                sweep = by_decisions(space, labels, right, _pool(space, features, outcomes, seed), seed)
+            else:
+                raise WardeinError(
+                    f"{attack} needs gradients, and this {classifier.type} has none on the columns that may move",
+                    where="--attack",
+                    mend="choose auto or hopskipjump",
+                )
     wanted = Criterion(
         "robust_accuracy",
         ">=",

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 
 def verify_artifact(
-    artifact: Artifact, trust: TrustRoot, signature: Signature | None = None, vsa: Summary | None = None
+    artifact: Artifact,
+    trust: TrustRoot,
+    signature: Signature | None = None,
+    vsa: Summary | None = None,
+    name: str = "",
+    min_version: str = "",
+    layout: bool = True,
 ) -> Report:
     """Verify that an artifact is, file by file, what a trusted key signed, or what a gate let through.
 
@@ -28,50 +34,59 @@ def verify_artifact(
 
     Args:
         artifact: The file or folder to verify.
-        trust: The trust root (trust.json); a key with the role ``train`` must have signed the bundle, one with the role
-            ``gate`` the decision.
+        trust: The trust root (trust.json); a key, a certificate or a Sigstore identity with the role ``train`` must
+            have signed the bundle, a key with the role ``gate`` the decision.
         signature: The bundle that sign-artifact (or ``model_signing sign``) wrote; a gate counts only evidence with it.
         vsa: Evidence that holds the gate's decision (SLSA Verification Summary); at least one of the two is needed.
+        name: What the artifact has to have been signed as; empty for anything.
+        min_version: The earliest version that it may have been signed as, for example 1.4.0; empty for any, or none.
+        layout: Whether files that may be executed and empty folders have to be as signed. Say false where storage keeps
+            neither, as object stores do: differences are then told, and do not fail.
 
     Returns:
         PASS if what is given holds for every file as it is; FAIL with one finding per difference.
 
     Raises:
-        WardeinError: If the bundle or the evidence cannot be read, or the artifact holds a link or a special file.
+        WardeinError: If the bundle or the evidence cannot be read, the artifact holds a link or a special file, or
+            the version is none.
 
     References:
-        OpenSSF Model Signing specification v1.0 (2026); SLSA Verification Summary Attestation v1; DSSE v1.0.
+        OpenSSF Model Signing specification v1.0 (2026); SLSA Verification Summary Attestation v1; DSSE v1.0; RFC 5280.
     """
+    from datetime import UTC, datetime
+
+    from wardein.evidence import differences
     from wardein.evidence import trust as trust_root
-    from wardein.subject import digest_of, hash_tree
+    from wardein.evidence.artifact_signer import Untrusted, signer_of
+    from wardein.evidence.model_signing import open_bundle, signed_in
+    from wardein.evidence.version import parse_version
+    from wardein.subject import tree_of
     from wardein.tools.versions import packages
 
     if signature is None and vsa is None:
         raise UsageError("there is nothing to verify it against", where="--signature", mend="give it, or --vsa")
-    root, files, findings = trust_root.load(trust), hash_tree(artifact), []
+    if (name or min_version) and signature is None:
+        raise UsageError("says what an artifact is called", where="--signature", mend="give it, as only it")
+    if min_version:
+        parse_version(min_version, "--min-version")
+    root, tree, findings = trust_root.load(trust), tree_of(artifact), list[Finding]()
     if signature is not None:
-        from wardein.evidence.model_signing import SINGLE_FILE
-
-        present = {file.path if artifact.is_dir() else SINGLE_FILE: file.digest for file in files}
-        findings += _against_signature(signature, present, root)
+        bundle = open_bundle(signature)
+        try:
+            signer = signer_of(bundle, root, datetime.now(UTC))
+        except Untrusted as error:
+            findings.append(Finding("signature/untrusted", Severity.CRITICAL, str(error)))
+        else:
+            signed = signed_in(bundle.envelope.payload)
+            text = f"signed by {signer.name} ({signer.identity})"
+            findings.append(Finding(SIGNER_RULE, Severity.INFO, text, signer.name, fails=False))
+            findings += differences.of_files(signed, tree)
+            findings += differences.of_layout(signed, tree, counts=layout)
+            findings += differences.of_label(signed.label, name, min_version)
     if vsa is not None:
-        findings += _against_decisions(vsa, digest_of(artifact), root)
-    return conclude(
-        coverage=Coverage("files", len(files), len(files)), tools=packages("securesystemslib"), findings=findings
-    )
-
-
-def _against_signature(signature: Path, present: Mapping[str, str], root: TrustedKeys) -> list[Finding]:
-    from wardein.evidence.model_signing import open_bundle, signed_files
-
-    envelope = open_bundle(signature)
-    signer = next((key for key in root.keys if "train" in key.roles and envelope.verified_by(key.key)), None)
-    if signer is None:
-        message = "no trusted key with the role 'train' made this signature, or it was changed after signing"
-        return [Finding("signature/untrusted", Severity.CRITICAL, message)]
-    text = f"signed by {signer.name} ({signer.identity})"
-    told = Finding(SIGNER_RULE, Severity.INFO, text, signer.name, fails=False)
-    return [told, *_differences(signed_files(envelope), present)]
+        findings += _against_decisions(vsa, tree.digest, root)
+    count = len(tree.files)
+    return conclude(coverage=Coverage("files", count, count), tools=packages("securesystemslib"), findings=findings)
 
 
 def _against_decisions(vsa: Path, digest: str, root: TrustedKeys) -> Iterator[Finding]:
@@ -102,19 +117,3 @@ def _words(summary: Decided, where: Mapping[str, str]) -> str:
     text = f"{result} on {summary.decided:%Y-%m-%d %H:%M} UTC, tier {summary.tier}{glass}"
     other = [f"another {name}" for name, value in where.items() if getattr(summary, name) != value]
     return f"{text}; does not count here: {', '.join(other)}" if other else text
-
-
-def _differences(signed: Mapping[str, str], present: Mapping[str, str]) -> Iterator[Finding]:
-    added = {name: digest for name, digest in present.items() if name not in signed}
-    for name in sorted(signed):
-        if name not in present:
-            new = next((other for other, digest in sorted(added.items()) if digest == signed[name]), "")
-            if new:
-                del added[new]
-                yield Finding("signature/renamed", Severity.CRITICAL, f"was signed as {name}, is now {new}", name)
-            else:
-                yield Finding("signature/removed", Severity.CRITICAL, "was signed and is gone", name)
-        elif present[name] != signed[name]:
-            yield Finding("signature/changed", Severity.CRITICAL, "its content is not what was signed", name)
-    for name in sorted(added):
-        yield Finding("signature/added", Severity.CRITICAL, "was not signed", name)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from wardein.errors import WardeinError
@@ -24,16 +24,28 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Statement:
-    """Subjects, the type of what is said of them, and what is said."""
+    """Subjects, the type of what is said of them, and what is said.
+
+    Attributes:
+        annotations: What the first subject is annotated with.
+    """
 
     subject: tuple[Subject, ...]
     predicate_type: str
     predicate: Mapping[str, Any]
+    annotations: Mapping[str, Any] = field(default_factory=dict)
 
 
-def write(subject: Sequence[Subject], predicate_type: str, predicate: Mapping[str, Any]) -> bytes:
-    """The statement as UTF-8 JSON, ready to sign."""
-    named = [{"name": s.name, "digest": {"sha256": s.digest}} for s in (subject or (NOTHING,))]
+def write(
+    subject: Sequence[Subject],
+    predicate_type: str,
+    predicate: Mapping[str, Any],
+    annotations: Mapping[str, Any] | None = None,
+) -> bytes:
+    """The statement as UTF-8 JSON, ready to sign; annotations are of the first subject."""
+    named: list[dict[str, Any]] = [{"name": s.name, "digest": {"sha256": s.digest}} for s in (subject or (NOTHING,))]
+    if annotations:
+        named[0]["annotations"] = annotations
     statement = {"_type": STATEMENT_TYPE, "subject": named, "predicateType": predicate_type, "predicate": predicate}
     return json.dumps(statement, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
@@ -55,7 +67,10 @@ def read(payload: bytes) -> Statement:
         or not isinstance(predicate, dict)
     ):
         raise WardeinError("lacks a subject, a predicate type or a predicate", where="statement")
-    return Statement(tuple(map(_read_subject, subject)), predicate_type, predicate)
+    annotations = subject[0].get("annotations", {}) if isinstance(subject[0], dict) else {}
+    if not isinstance(annotations, dict):
+        raise WardeinError("a subject's annotations are not an object", where="statement")
+    return Statement(tuple(map(_read_subject, subject)), predicate_type, predicate, annotations)
 
 
 def _read_subject(item: Any) -> Subject:

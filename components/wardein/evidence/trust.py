@@ -7,7 +7,13 @@ The verifier of each environment gets its own, out of band. It is a JSON file::
      "environment": "prod",
      "policyDigest": "<sha256 of the policy folder>",
      "keys": [{"name": "ci-checks", "identity": "ci@house.example", "roles": ["check"], "keyid": "…",
-               "keytype": "ecdsa", "scheme": "ecdsa-sha2-nistp256", "keyval": {"public": "-----BEGIN PUBLIC KEY…"}}]}
+               "keytype": "ecdsa", "scheme": "ecdsa-sha2-nistp256", "keyval": {"public": "-----BEGIN PUBLIC KEY…"}}],
+     "certificates": [{"name": "house-ca", "identity": "trainer@house.example", "roles": ["train"],
+                       "root": "-----BEGIN CERTIFICATE…", "subject": "email:trainer@house.example"}],
+     "keyless": [{"name": "ci-workflow", "identity": "ci@house.example", "roles": ["train"],
+                  "subject": "https://…/release.yml@refs/heads/main", "issuer": "https://…"}]}
+
+The last two may be left out. They sign artifacts, so ``train`` is the only role that they may have.
 """
 
 from __future__ import annotations
@@ -23,7 +29,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from wardein.errors import UsageError, WardeinError, missing_extra
 from wardein.evidence import openpgp
+from wardein.evidence.certificates import Authority
 from wardein.evidence.envelope import PAYLOAD_TYPE, Envelope
+from wardein.evidence.keyless import Certified
 from wardein.jsontext import strict_loads
 
 if TYPE_CHECKING:
@@ -53,11 +61,23 @@ class TrustedKey:
 
 @dataclass(frozen=True)
 class TrustRoot:
-    """The trusted keys, the environment that they are trusted for, and the digest of the policy in force."""
+    """The trusted keys, the environment that they are trusted for, and the digest of the policy in force.
+
+    Attributes:
+        certificates: Who may sign artifacts by certificate.
+        keyless: Who may sign artifacts by Sigstore.
+    """
 
     keys: tuple[TrustedKey, ...]
     policy_digest: str
     environment: str
+    certificates: tuple[Authority, ...] = ()
+    keyless: tuple[Certified, ...] = ()
+
+    @property
+    def holders(self) -> tuple[TrustedKey | Authority | Certified, ...]:
+        """Everybody whose signatures count for something, however they are made."""
+        return (*self.keys, *self.certificates, *self.keyless)
 
     def signers_of(self, envelope: Envelope) -> tuple[TrustedKey, ...]:
         """The trusted keys that signed an envelope: all of its signatures, or none, count.
@@ -158,7 +178,15 @@ def load(path: Path) -> TrustRoot:
         if not re.fullmatch(r"[0-9a-f]{64}", str(data["policyDigest"])):
             mend = "paste the 64 digits that `wardein show POLICY` prints, without sha256:"
             raise WardeinError("policyDigest is not a lower-case sha256", where=path.name, mend=mend)
-        root = TrustRoot(keys, data["policyDigest"], _name(data["environment"]))
+        certificates = tuple(
+            Authority(*_train(item), item["root"], item["subject"]) for item in _listed(data, "certificates")
+        )
+        for authority in certificates:
+            authority.check()
+        keyless = tuple(
+            Certified(*_train(item), _text(item["subject"]), _text(item["issuer"])) for item in _listed(data, "keyless")
+        )
+        root = TrustRoot(keys, data["policyDigest"], _name(data["environment"]), certificates, keyless)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WardeinError(
             f"is not a trust root ({type(error).__name__}: {error})", where=path.name, mend="see docs/trust.md"
@@ -191,6 +219,26 @@ def _roles(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _listed(data: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    found = data.get(name, [])
+    if not isinstance(found, list):
+        raise TypeError(f"{name} is not a list")
+    return found
+
+
+def _train(item: Mapping[str, Any]) -> tuple[str, str, tuple[str, ...]]:
+    """Name, identity and roles of who signs without a listed key; nothing but artifacts is signed so."""
+    if (roles := _roles(item["roles"])) != ("train",):
+        raise ValueError(f"{item['name']!r} may have the role train only")
+    return _name(item["name"]), _name(item.get("identity", item["name"])), roles
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError("a subject or an issuer is not a text")
+    return value
+
+
 def _name(value: Any) -> str:
     """A name that can stand in a report, a path or a terminal without meaning anything there."""
     if not isinstance(value, str) or not _NAME.fullmatch(value):
@@ -218,14 +266,15 @@ def _can_verify(trusted: TrustedKey, where: str) -> None:
 def _separate(root: TrustRoot, where: str) -> None:
     """Separation of duties: who checks does not decide, who decides does not approve, and no key is listed twice."""
     materials = [json.dumps(k.key.to_dict()["keyval"], sort_keys=True) for k in root.keys]
-    names = [k.name for k in root.keys]
+    names = [holder.name for holder in root.holders]
     for trusted, material in zip(root.keys, materials, strict=True):
         if materials.count(material) > 1 or sum(k.key.keyid == trusted.key.keyid for k in root.keys) > 1:
             raise WardeinError(f"lists the key of {trusted.name} twice", where=where)
-        if names.count(trusted.name) > 1:
-            raise WardeinError(f"has two keys of the name {trusted.name}", where=where)
-        held = {role for k in root.keys if k.identity == trusted.identity for role in k.roles}
+    for holder in root.holders:
+        if names.count(holder.name) > 1:
+            raise WardeinError(f"has two keys of the name {holder.name}", where=where)
+        held = {role for k in root.holders if k.identity == holder.identity for role in k.roles}
         for one, other in _APART:
             if one & held and other & held:
                 both = f"{sorted(one & held)[0]} and {sorted(other & held)[0]}"
-                raise WardeinError(f"gives {trusted.identity} the roles {both}; nobody may hold both", where=where)
+                raise WardeinError(f"gives {holder.identity} the roles {both}; nobody may hold both", where=where)

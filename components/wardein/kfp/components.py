@@ -19,6 +19,8 @@ __all__ = [
     "scan_secrets",
     "scan_config",
     "scan_image",
+    "scan_model",
+    "smoke_test",
     "import_findings",
     "verify_artifact",
     "sign_artifact",
@@ -676,6 +678,113 @@ def scan_image(
 
 
 @dsl.component(base_image=image("scan"), install_kfp_package=False)
+def scan_model(
+    model: dsl.Input[dsl.Model],
+    report: dsl.Output[dsl.Artifact],
+    summary: dsl.Output[dsl.HTML],
+    metrics: dsl.Output[dsl.Metrics],
+    allow: List[str] = [],
+    formats: List[str] = [],
+    scanners: List[str] = ["wardein"],
+    fail_severity: str = "high",
+    policy: dsl.Input[dsl.Artifact] = None,
+    key: str = "",
+    run_id: str = "",
+) -> NamedTuple("Outputs", [("verdict", str), ("passed", bool)]):
+    """Look for code in a model's files, without loading any of them.
+
+    A serialized model is a program, or holds one. What a file is, its bytes decide, and it is read as that from
+    the first byte to the last: pickles of every protocol (raw, joblib, NumPy, PyTorch), skops, ONNX,
+    safetensors, GGUF, Keras, TensorFlow, XGBoost, LightGBM, CatBoost, PMML, archives and compressed files
+    around any of them, and what the files of a Hugging Face or MLflow folder make of each other. Nothing is
+    loaded, imported or called.
+
+    A pickle passes only if every global it refers to is on a list of those that are known to only build data,
+    and is used in the way that the list says; everything else fails, whether anybody has seen it misused or
+    not. A format that is not known, an encrypted member, a stream that breaks off and bytes that nothing
+    accounts for end in ERROR. docs/model-files.md says for each format what can be hidden in it, and how to
+    convert it to a safer one.
+
+    The same file gets the same verdict on every machine, whatever is installed there.
+
+    References: CWE-502. MITRE ATLAS AML.T0011.000, Unsafe AI Artifacts. Python Software Foundation, pickle:
+    Restricting Globals.
+
+    Args:
+        model: The model: one file, or a folder of which every file counts.
+        allow: Globals that pickles may use on top of the audited ones, as module.name, for example
+            mypackage.layers.Scaler. Who allows one vouches for its code; a gate counts this only if its policy
+            agrees.
+        formats: Accept models of these formats only, for example safetensors and onnx (texts, JSON and pictures
+            beside them are no models); empty accepts every known format.
+        scanners: Who looks: wardein, always, and for a second opinion picklescan, modelscan, fickling or
+            modelaudit on the formats that they know. The strictest opinion counts, and what one of them cannot
+            read is an ERROR.
+        fail_severity: The least severe finding that makes the check fail.
+        policy: A policy folder whose thresholds are applied as well.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run of the pipeline.
+
+    Returns:
+        report: The evidence: signed in-toto statements, one DSSE envelope a line.
+        summary: The report page.
+        metrics: The measured numbers.
+        verdict: PASS, FAIL, ERROR or NOT_APPLICABLE.
+        passed: Whether the verdict is PASS or NOT_APPLICABLE.
+    """
+    from wardein import kfp_task
+
+    return kfp_task.run("scan_model", locals())
+
+
+@dsl.component(base_image=image("evaluate"), install_kfp_package=False)
+def smoke_test(
+    model: dsl.Input[dsl.Model],
+    data: dsl.Input[dsl.Dataset],
+    report: dsl.Output[dsl.Artifact],
+    summary: dsl.Output[dsl.HTML],
+    metrics: dsl.Output[dsl.Metrics],
+    rows: int = 100,
+    max_seconds: float = 60.0,
+    max_memory_mib: int = 2048,
+    low: float = 0.0,
+    high: float = 0.0,
+    allow: List[str] = [],
+    policy: dsl.Input[dsl.Artifact] = None,
+    key: str = "",
+    run_id: str = "",
+) -> NamedTuple("Outputs", [("verdict", str), ("passed", bool)]):
+    """Load a model in a sandbox and let it predict a sample, twice.
+
+
+    Args:
+        model: The model.
+        data: Rows to predict, as CSV or Parquet.
+        rows: How many of the rows to predict.
+        max_seconds: Seconds that loading and predicting may take.
+        max_memory_mib: Mebibytes of memory that it may take.
+        low: The smallest prediction that makes sense.
+        high: The largest prediction that makes sense; the same as low for no bounds.
+        allow: Globals that a pickle may refer to on top of the audited ones, as module.name.
+        policy: A policy folder whose thresholds are applied as well.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run of the pipeline.
+
+    Returns:
+        report: The evidence: signed in-toto statements, one DSSE envelope a line.
+        summary: The report page.
+        metrics: The measured numbers.
+        verdict: PASS, FAIL, ERROR or NOT_APPLICABLE.
+        passed: Whether the verdict is PASS or NOT_APPLICABLE.
+    """
+    from wardein import kfp_task
+
+    return kfp_task.run("smoke_test", locals())
+
+
+@dsl.component(base_image=image("scan"), install_kfp_package=False)
 def import_findings(
     subject: str,
     findings: dsl.Input[dsl.Artifact],
@@ -844,6 +953,8 @@ def summarize(
     scan_secrets: dsl.Input[dsl.Artifact] = None,
     scan_config: dsl.Input[dsl.Artifact] = None,
     scan_image: dsl.Input[dsl.Artifact] = None,
+    scan_model: dsl.Input[dsl.Artifact] = None,
+    smoke_test: dsl.Input[dsl.Artifact] = None,
     import_findings: dsl.Input[dsl.Artifact] = None,
     verify_artifact: dsl.Input[dsl.Artifact] = None,
     checks: List[str] = ["scan_dependencies", "scan_code", "scan_secrets", "scan_config"],
@@ -872,6 +983,8 @@ def summarize(
         scan_secrets: The report of scan_secrets.
         scan_config: The report of scan_config.
         scan_image: The report of scan_image.
+        scan_model: The report of scan_model.
+        smoke_test: The report of smoke_test.
         import_findings: The report of import_findings.
         verify_artifact: The report of verify_artifact.
         policy: A policy folder whose thresholds are applied as well.
@@ -909,6 +1022,8 @@ def approve(
     scan_secrets: dsl.Input[dsl.Artifact] = None,
     scan_config: dsl.Input[dsl.Artifact] = None,
     scan_image: dsl.Input[dsl.Artifact] = None,
+    scan_model: dsl.Input[dsl.Artifact] = None,
+    smoke_test: dsl.Input[dsl.Artifact] = None,
     import_findings: dsl.Input[dsl.Artifact] = None,
     verify_artifact: dsl.Input[dsl.Artifact] = None,
     waivers: dsl.Input[dsl.Artifact] = None,
@@ -963,6 +1078,8 @@ def approve(
         scan_secrets: The report of scan_secrets.
         scan_config: The report of scan_config.
         scan_image: The report of scan_image.
+        scan_model: The report of scan_model.
+        smoke_test: The report of smoke_test.
         import_findings: The report of import_findings.
         verify_artifact: The report of verify_artifact.
         waivers: Signed waivers, one a line.
@@ -999,6 +1116,8 @@ def gate(
     scan_secrets: dsl.Input[dsl.Artifact] = None,
     scan_config: dsl.Input[dsl.Artifact] = None,
     scan_image: dsl.Input[dsl.Artifact] = None,
+    scan_model: dsl.Input[dsl.Artifact] = None,
+    smoke_test: dsl.Input[dsl.Artifact] = None,
     import_findings: dsl.Input[dsl.Artifact] = None,
     verify_artifact: dsl.Input[dsl.Artifact] = None,
     waivers: dsl.Input[dsl.Artifact] = None,
@@ -1052,6 +1171,8 @@ def gate(
         scan_secrets: The report of scan_secrets.
         scan_config: The report of scan_config.
         scan_image: The report of scan_image.
+        scan_model: The report of scan_model.
+        smoke_test: The report of smoke_test.
         import_findings: The report of import_findings.
         verify_artifact: The report of verify_artifact.
         waivers: Signed waivers, one a line.
@@ -1090,6 +1211,8 @@ def promote(
     scan_secrets: dsl.Input[dsl.Artifact] = None,
     scan_config: dsl.Input[dsl.Artifact] = None,
     scan_image: dsl.Input[dsl.Artifact] = None,
+    scan_model: dsl.Input[dsl.Artifact] = None,
+    smoke_test: dsl.Input[dsl.Artifact] = None,
     import_findings: dsl.Input[dsl.Artifact] = None,
     verify_artifact: dsl.Input[dsl.Artifact] = None,
     waivers: dsl.Input[dsl.Artifact] = None,
@@ -1147,6 +1270,8 @@ def promote(
         scan_secrets: The report of scan_secrets.
         scan_config: The report of scan_config.
         scan_image: The report of scan_image.
+        scan_model: The report of scan_model.
+        smoke_test: The report of smoke_test.
         import_findings: The report of import_findings.
         verify_artifact: The report of verify_artifact.
         waivers: Signed waivers, one a line.

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from collections.abc import Iterator
@@ -104,7 +105,7 @@ class _Reader(io.RawIOBase):
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         self._position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._content.size}[whence]
         if self._position < 0:
-            raise ValueError("a position before the beginning")
+            raise OSError(errno.EINVAL, "a position before the beginning")
         return self._position
 
     def tell(self) -> int:

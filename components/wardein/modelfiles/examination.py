@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from wardein.modelfiles.content import Content
 from wardein.report import Severity, Skipped
 from wardein.scan.merge import Found
 from wardein.scan.rules import Rule
+from wardein.scan.tree import File
 
 if TYPE_CHECKING:
     from wardein.modelfiles.allowlist import Allowlist
@@ -43,15 +44,22 @@ class Examination:
         unexamined: The paths of the files of which something was not examined.
         kinds: How many contents of each format were examined, members included.
         formats: The format of each file as a whole, by its path.
+        sizes: How many bytes each file of a model folder has, by its path; nothing of a model that is one file.
+        numbers: Which bytes of a file (offset, length) another one takes as numbers, by the file's path.
+        unknown: The files of no known format, by their paths: not examined, unless they are numbers to the last byte.
     """
 
-    def __init__(self, allowed: Allowlist, total: int) -> None:
+    def __init__(self, allowed: Allowlist, total: int, files: Sequence[File] = ()) -> None:
         """Start with nothing found.
 
         Args:
             allowed: Which globals are known to only build data.
             total: The bytes of all files together; bounds what they may unpack to.
+            files: The files of a model folder.
         """
+        self.sizes = {file.path: file.bytes for file in files}
+        self.numbers: dict[str, list[tuple[int, int]]] = {}
+        self.unknown: set[str] = set()
         self.allowed = allowed
         self.found: list[Found] = []
         self.skipped: list[Skipped] = []

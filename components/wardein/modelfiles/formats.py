@@ -13,6 +13,7 @@ from wardein.modelfiles.content import Content
 from wardein.modelfiles.examination import MAX_DEPTH, Examination, Unexamined
 
 HEAD = 4096
+UNKNOWN = "is of no format that is known here"
 # What lies beside models and is none.
 COMPANIONS = ("empty", "json", "yaml", "text", "picture", "python-source", "parquet")
 # What a broken file can raise out of a parser that checks less than it should: not examined, whatever it was.
@@ -84,21 +85,32 @@ def examine(content: Content, examination: Examination) -> None:
         return
     head = content.at(0, HEAD)
     binary = [f for f in formats() if not f.TEXT and f.matches(content, head)]
-    matching = binary or [f for f in formats() if f.TEXT and f.matches(content, head)][:1]
+    matching = binary or _texts(content, head)
     names = [f.NAME for f in matching]
+    # A text can be read in several ways; two kinds at once it is with bytes of another.
+    several = bool(binary)
     if "pickle" not in names and probe(content, examination):
         # Whatever else it is: a loader of pickles would run it.
         names.append("pickle")
+        several = True
         matching += [f for f in formats() if f.NAME == "pickle"]
-    if len(set(names)) > 1:
+    if several and len(set(names)) > 1:
         message = f"is {' and '.join(sorted(set(names)))} at once"
         examination.tell(common.POLYGLOT, content, message, identity=message)
     if not content.part:
         examination.formats[content.path] = names[0] if names else ""
-    if not matching:
-        examination.leave_out(content, "is of no format that is known here")
+    if not matching and not content.part:
+        examination.unknown.add(content.path)
+    elif not matching:
+        examination.leave_out(content, UNKNOWN)
     for one in matching:
-        _examine_as(one, content, examination)
+        examine_as(one, content, examination)
+
+
+def _texts(content: Content, head: bytes) -> list[Format]:
+    """Every way in which a text is more than text: what one reader takes for settings, another takes for a graph."""
+    found = [f for f in formats() if f.TEXT and f.matches(content, head)]
+    return [f for f in found if f.NAME != "text"] or found
 
 
 def _empty(content: Content, examination: Examination) -> None:
@@ -108,7 +120,8 @@ def _empty(content: Content, examination: Examination) -> None:
         examination.formats[content.path] = "empty"
 
 
-def _examine_as(one: Format, content: Content, examination: Examination) -> None:
+def examine_as(one: Format, content: Content, examination: Examination) -> None:
+    """Examine a content as one format, whatever its bytes look like: for members that a container gives a meaning."""
     examination.kinds[one.NAME] += 1
     try:
         one.examine(content, examination)

@@ -69,7 +69,7 @@ def _asked(name: str, scanner: Scanner, program: Program, file: File, ending: st
             return scanner.ask(program, path)
         except WardeinError as error:
             return Opinion([], error.what)
-        except (ValueError, LookupError, TypeError, AttributeError):
+        except (ValueError, LookupError, TypeError, AttributeError, FileNotFoundError):
             return Opinion([], f"{name} ended without a report of the form that is known")
 
 

@@ -12,6 +12,7 @@ from wardein.modelfiles.allowlist import allowlist
 from wardein.modelfiles.content import opened
 from wardein.modelfiles.examination import Examination
 from wardein.modelfiles.folders import examine_together
+from wardein.modelfiles.numbers import account_for_numbers
 from wardein.report import Skipped
 from wardein.scan.merge import Found
 from wardein.scan.tree import File, files_of
@@ -49,10 +50,11 @@ def examine_model(model: Path, allow: list[str]) -> Examined:
     """
     files = files_of(model)
     total = sum(file.bytes for file in files)
-    examination = Examination(allowlist(allow), total)
+    examination = Examination(allowlist(allow), total, files if model.is_dir() else ())
     for file in files:
         with opened(file) as content:
             examination.examine(content)
+    account_for_numbers(files, examination)
     if model.is_dir():
         examine_together(files, examination)
     return Examined(

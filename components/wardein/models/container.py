@@ -9,18 +9,20 @@ nothing follows it; and a stream is a single one that ends where the file ends.
 from __future__ import annotations
 
 import bz2
+import io
 import lzma
 import os
 import re
 import struct
-import tempfile
 import zipfile
 import zlib
-from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO
+
+from wardein.modelfiles.content import Content
 
 ARCHIVE = b"PK\x03\x04"
 MAX_UNPACKED = 8 * 1024**3
+_BUFFER = 256 * 1024
 _CHUNK = 16 * 1024  # small, as what a stream makes of it can be thousands of times larger
 # The beginnings by which joblib knows its compressors.
 _COMPRESSIONS: dict[bytes, Any] = {
@@ -29,6 +31,7 @@ _COMPRESSIONS: dict[bytes, Any] = {
     b"BZ": bz2.BZ2Decompressor,
     b"\xfd\x37\x7a\x58\x5a": lzma.LZMADecompressor,
     b"\x5d\x00": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE),
+    b"\x04\x22\x4d\x18": lambda: _lz4(),
 }
 _LOCAL, _END, _END64, _LOCATOR64 = "<4s5H3L2H", "<4s4H2LH", "<4sQ2H2L4Q", "<4sLQL"
 _HUGE = 0xFFFFFFFF
@@ -48,10 +51,9 @@ class Refused(Exception):
         self.mend = mend
 
 
-def is_archive(path: Path) -> bool:
+def is_archive(content: Content) -> bool:
     """Whether a file is a zip archive from its first byte on."""
-    with path.open("rb") as file:
-        return file.read(len(ARCHIVE)) == ARCHIVE
+    return content.at(0, len(ARCHIVE)) == ARCHIVE
 
 
 def check_members(file: BinaryIO) -> None:
@@ -122,32 +124,52 @@ def _check_end(file: BinaryIO, position: int, members: int) -> None:
         raise Refused("is an archive with bytes before or after its directory")
 
 
-def open_stream(path: Path, scratch: Path) -> BinaryIO:
-    """Open the bytes of a pickle; those of a compressed file are first unpacked into the folder ``scratch``.
+def open_stream(content: Content) -> BinaryIO:
+    """Open the bytes of a pickle, unpacked where it is compressed.
 
     Raises:
-        Refused: If the file is more than one compressed stream, or not a whole one.
+        Refused: If it is an archive as well, or compressed in a way that cannot be read here.
     """
-    if zipfile.is_zipfile(path):  # an archive is read from its end: to another reader this could be a program
+    if zipfile.is_zipfile(content.open()):  # an archive is read from its end: to another reader this is a program
         raise Refused("is a pickle and an archive at once")
-    file = path.open("rb")
-    start = file.peek(8)
+    start = content.at(0, 8)
     begin = next((begin for prefix, begin in _COMPRESSIONS.items() if start.startswith(prefix)), None)
-    if begin is None:
-        return file
-    plain = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115 - the caller closes it
-    with file:
-        _unpack(file, begin(), plain)
-    plain.seek(0)
-    return plain
+    return content.open() if begin is None else io.BufferedReader(_Unpacked(content.open(), begin()), _BUFFER)
 
 
-def _unpack(packed: BinaryIO, stream: Any, plain: IO[bytes]) -> None:
-    while not stream.eof and (chunk := packed.read(_CHUNK)):
-        plain.write(stream.decompress(chunk))
-        if plain.tell() > MAX_UNPACKED:
-            raise Refused(f"unpacks to more than {MAX_UNPACKED // 1024**3} GiB")
-    if not stream.eof:
-        raise Refused("is not a complete pickle of a scikit-learn model: its compressed stream breaks off")
-    if stream.unused_data or packed.read(1):
-        raise Refused("holds something after the end of its compressed stream")
+class _Unpacked(io.RawIOBase):
+    """A single compressed stream, unpacked as it is read; its end is the end of the file, or it is refused."""
+
+    def __init__(self, packed: BinaryIO, stream: Any) -> None:
+        self._packed, self._stream = packed, stream
+        self._waiting, self._total = memoryview(b""), 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._waiting and not self._ended():
+            chunk = self._packed.read(_CHUNK)
+            if not chunk:
+                raise Refused("is not a complete pickle of a scikit-learn model: its compressed stream breaks off")
+            self._waiting = memoryview(self._stream.decompress(chunk))
+            self._total += len(self._waiting)
+            if self._total > MAX_UNPACKED:
+                raise Refused(f"unpacks to more than {MAX_UNPACKED // 1024**3} GiB")
+        given = min(len(self._waiting), len(buffer))
+        buffer[:given] = self._waiting[:given]
+        self._waiting = self._waiting[given:]
+        return given
+
+    def _ended(self) -> bool:
+        if self._stream.eof and (self._stream.unused_data or self._packed.read(1)):
+            raise Refused("holds something after the end of its compressed stream")
+        return bool(self._stream.eof)
+
+
+def _lz4() -> Any:
+    try:
+        import lz4.frame
+    except ImportError:
+        raise Refused("is compressed with lz4, which is not installed here", "run: pip install lz4") from None
+    return lz4.frame.LZ4FrameDecompressor()

@@ -1,53 +1,53 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loading a classifier for evaluation without ever running what its file says.
+"""Getting a model for evaluation without ever running what its file says, nor holding it where keys and labels are.
 
-skops files are read in this process, against an allowlist of exact type names. Pickle and joblib files
-are first turned into skops by a child process (:mod:`wardein.models.transcode`). What a file *is* from its first
-byte on decides (:mod:`wardein.models.container`), not its name. What was read is looked through before it is used
-(:mod:`wardein.models.sanity`).
+The file is read, and every prediction made, by a process of its own (:mod:`wardein.models.child`). What is in this one
+stands for the model: it asks the other, and takes nothing but numbers of the expected types and shapes for an answer.
 """
 
 from __future__ import annotations
 
-import sys
-import tempfile
-import warnings
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wardein.errors import WardeinError
-from wardein.models.allowlist import allowed
-from wardein.models.container import Refused, check_archive, check_members, is_archive
-from wardein.models.sanity import make_safe
-from wardein.models.transcode import REFUSED
-from wardein.tools.run import run
+from wardein.models.confinement import Limits
+from wardein.models.process import Failed, Session
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-MAX_MEMORY = 8 * 1024**3
-MAX_SECONDS = 300
+    from wardein.models.supervision import Attempt
+
+    Ask = Callable[[str, pd.DataFrame | None], tuple[Mapping[str, Any], list[np.ndarray]]]
+
+# An evaluation asks many questions; a model that takes a day to answer them is stopped.
+EVALUATION = Limits(seconds=24 * 60 * 60)
 FORMATS = "skops, or a pickle or joblib file of a scikit-learn model"
 ADVICE = "save the fitted estimator itself (of a search, its best_estimator_), without functions of your own, again"
 
 
 @dataclass(frozen=True)
-class Classifier:
-    """A loaded classifier.
+class Predictor:
+    """A model that another process holds.
 
     Attributes:
-        estimator: The scikit-learn estimator or Pipeline.
+        kind: ``classifier`` or ``regressor``.
+        type: The name of its class.
         format: ``skops`` or ``pickle``.
-        classes: The class labels, in the order of the probability columns.
         features: The names of the columns it was fitted on, in order.
+        ask: Asks the process that holds it.
     """
 
-    estimator: Any
+    kind: str
+    type: str
     format: str
-    classes: np.ndarray
     features: tuple[str, ...]
+    ask: Ask = field(repr=False)
 
     def rows(self, table: pd.DataFrame, where: str = "--data", *, complete: bool = True) -> pd.DataFrame:
         """The model's feature columns of a table, in the order of fitting.
@@ -75,102 +75,220 @@ class Classifier:
                 raise WardeinError(f"the feature {name!r} holds {what} numbers", where=where, mend=mend)
         return rows
 
-    def predict(self, rows: pd.DataFrame) -> np.ndarray:
-        """Predicted labels, shape (n,)."""
-        import numpy as np
+    def transform(self, rows: pd.DataFrame) -> np.ndarray:
+        """What reaches the model's last step, as numbers: of a Pipeline all steps but the last, else the rows.
 
-        return np.asarray(self.estimator.predict(rows))
+        Raises:
+            WardeinError: If it cannot be computed.
+        """
+        return self._only(*self._asked("transform", rows))
+
+    def _asked(self, question: str, rows: pd.DataFrame | None) -> tuple[Mapping[str, Any], list[np.ndarray]]:
+        try:
+            return self.ask(question, rows)
+        except Failed as error:
+            raise WardeinError(
+                f"the model cannot predict these rows ({error.kind}: {str(error)[:200]})",
+                where="--data",
+                mend="give rows with the columns and types that the model was fitted on",
+            ) from None
+
+    def _only(self, said: Mapping[str, Any], arrays: Sequence[np.ndarray]) -> np.ndarray:
+        if len(arrays) != 1 or arrays[0].dtype.kind not in "biuf":
+            raise WardeinError("answers with something else than one array of numbers", where="--model")
+        return arrays[0]
+
+
+@dataclass(frozen=True)
+class Classifier(Predictor):
+    """A classifier that another process holds.
+
+    Attributes:
+        classes: The class labels, in the order of the probability columns.
+        probabilities: Whether it gives any.
+    """
+
+    classes: np.ndarray
+    probabilities: bool
+
+    def predict(self, rows: pd.DataFrame) -> np.ndarray:
+        """Predicted labels, shape (n,).
+
+        Raises:
+            WardeinError: If it cannot predict these rows, or predicts what is none of its classes.
+        """
+        said, arrays = self._asked("predict", rows)
+        if "shape" in said:
+            shape = tuple(said["shape"]) if isinstance(said["shape"], list) else said["shape"]
+            raise WardeinError(f"predicts an array of shape {shape}, not one label a row", where="--model")
+        if "unknown" in said:
+            known = ", ".join(str(label) for label in self.classes.tolist()[:20])
+            raise WardeinError(
+                f"the model predicts {str(said['unknown'])[:60]!r}, which is none of the model's classes",
+                where="--model",
+                mend=f"the classes are: {known}",
+            )
+        places = self._only(said, arrays)
+        if places.shape != (len(rows),) or places.dtype.kind != "i" or not self._are_classes(places):
+            raise WardeinError("answers with something else than one label a row", where="--model")
+        return self.classes[places]
 
     def predict_proba(self, rows: pd.DataFrame) -> np.ndarray | None:
-        """Class probabilities, shape (n, classes); None if the model has none."""
+        """Class probabilities, shape (n, classes); None if the model has none. Of any size and any shape, if hostile.
+
+        Raises:
+            WardeinError: If it cannot predict these rows.
+        """
+        return self._only(*self._asked("predict_proba", rows)) if self.probabilities else None
+
+    def layers(self) -> tuple[list[np.ndarray], list[np.ndarray], str] | None:
+        """Weights, biases and activation of the model's last step, down to one score per class; None if it has none.
+
+        Raises:
+            WardeinError: If what it says is no network.
+        """
         import numpy as np
 
-        if not hasattr(self.estimator, "predict_proba"):
+        said, parts = self._asked("layers", None)
+        if not parts:
             return None
-        return np.asarray(self.estimator.predict_proba(rows))
+        half, activation = len(parts) // 2, said.get("activation")
+        weights, biases = parts[:half], parts[half:]
+        widths = [weight.shape[-1] for weight in weights if weight.ndim == 2]
+        chained = len(widths) == half and [weight.shape[0] for weight in weights[1:]] == widths[:-1]
+        if (
+            not chained
+            or [bias.shape for bias in biases] != [(width,) for width in widths]
+            or widths[-1] != len(self.classes)
+            or activation not in ("identity", "logistic", "tanh", "relu")
+            or not all(part.dtype == np.float64 and np.isfinite(part).all() for part in parts)
+        ):
+            raise WardeinError("answers with layers that do not fit together", where="--model")
+        return weights, biases, activation
+
+    def _are_classes(self, places: np.ndarray) -> bool:
+        return not len(places) or bool(places.min() >= 0 and places.max() < len(self.classes))
 
 
-def load(path: Path) -> Classifier:
-    """Load a fitted scikit-learn classifier.
+@dataclass(frozen=True)
+class Regressor(Predictor):
+    """A regressor that another process holds."""
+
+    def predict(self, rows: pd.DataFrame) -> np.ndarray:
+        """Predicted numbers, one or more a row; they may be infinite or missing.
+
+        Raises:
+            WardeinError: If it cannot predict these rows.
+        """
+        said, arrays = self._asked("predict", rows)
+        numbers = self._only(said, arrays)
+        if numbers.ndim not in (1, 2) or len(numbers) != len(rows):
+            raise WardeinError(f"predicts an array of shape {numbers.shape}, not one row each", where="--model")
+        return numbers
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model, and the process that holds it.
+
+    Attributes:
+        model: What stands for the model.
+        session: The process.
+    """
+
+    model: Classifier | Regressor
+    session: Session
+
+    @property
+    def attempts(self) -> Sequence[Attempt]:
+        """What the model tried and may not do, so far."""
+        return self.session.attempts
+
+
+@contextmanager
+def loaded(path: Path, *, allow: Sequence[str] = (), limits: Limits = EVALUATION) -> Iterator[Loaded]:
+    """Load a fitted scikit-learn classifier or regressor in a process of its own, for as long as the context lasts.
+
+    Args:
+        path: The model file.
+        allow: Names that a pickle may refer to on top of the audited ones, each as ``module.name``.
+        limits: What it may take in memory and time; both to load and to answer every question.
 
     Raises:
-        WardeinError: If the format is unknown, a name is not allowed, or it is no fitted classifier with names.
+        WardeinError: If the format is unknown, a name is not allowed, it is no fitted model with names, or its process
+            ends or takes too long.
     """
     if path.is_dir():
         raise WardeinError("is a folder", where=str(path), mend=f"give the model's file: {FORMATS}")
-    if is_archive(path):
-        return _classifier(_read_skops(path, path), "skops", path)
-    with tempfile.TemporaryDirectory(prefix="wardein-model-") as folder:
-        converted = Path(folder) / "model.skops"
-        _transcode(path, converted)
-        return _classifier(_read_skops(converted, path), "pickle", path)
+    with Session(path, limits) as session:
+        yield Loaded(read_by(session, path, allow), session)
 
 
-def _transcode(source: Path, target: Path) -> None:
-    command = [sys.executable, "-I", "-m", "wardein.models.transcode", str(source.absolute()), str(target)]
-    ended = run(
-        command,
-        time_limit=MAX_SECONDS,
-        memory_limit=MAX_MEMORY,
-        environment={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-        what=str(source),
-    )
-    if ended.code == REFUSED:
-        raise WardeinError(ended.stdout.decode("utf-8", "replace").strip()[:400], where=str(source), mend=ADVICE)
-    if ended.code != 0 or not target.is_file():
-        lines = ended.stderr.strip().splitlines() or ["no message"]
-        raise WardeinError(
-            f"cannot be read (the reading process ended with code {ended.code}: {lines[-1][:200]})", where=str(source)
-        )
+def read_by(session: Session, path: Path, allow: Sequence[str] = ()) -> Classifier | Regressor:
+    """Let a process read its model, and return what stands for it.
 
-
-def _read_skops(path: Path, shown: Path) -> Any:
-    import skops.io
-
+    Raises:
+        WardeinError: As for :func:`loaded`; it names the file.
+    """
     try:
-        with path.open("rb") as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            check_archive(file)
-            check_members(file)
-            unknown = sorted(set(skops.io.get_untrusted_types(file=file)) - allowed())
-            if unknown:
-                raise Refused(f"holds {unknown[0]}, which is not on the list of harmless types")
-            model = skops.io.load(file, trusted=sorted(allowed()))
-            make_safe(model)
-            return model
-    except Refused as refused:
-        mend = refused.mend or ADVICE
-        raise WardeinError(str(refused), where=str(shown), mend=mend) from None
-    except Exception as error:  # a damaged archive raises anything from zlib.error to KeyError
-        raise WardeinError(
-            f"is not a complete skops file ({type(error).__name__}: {str(error)[:160]})",
-            where=str(shown),
-            mend="save the model again",
-        ) from None
+        facts = session.load(allow)
+    except Failed as error:
+        if error.kind == "Refused":
+            raise WardeinError(str(error), where=str(path), mend=error.mend or ADVICE) from None
+        raise WardeinError(f"cannot be read ({error.kind}: {str(error)[:200]})", where=str(path)) from None
+    return predictor(facts, session.ask, path)
 
 
-def _classifier(estimator: Any, kind: str, path: Path) -> Classifier:
-    import numpy as np
-    from sklearn.base import is_classifier
+@contextmanager
+def load(path: Path, *, allow: Sequence[str] = (), limits: Limits = EVALUATION) -> Iterator[Classifier]:
+    """Load a fitted scikit-learn classifier in a process of its own, for as long as the context lasts.
 
-    try:
-        if not is_classifier(estimator):
+    Arguments as for :func:`loaded`.
+
+    Raises:
+        WardeinError: As there, and if it is no classifier.
+    """
+    with loaded(path, allow=allow, limits=limits) as held:
+        if not isinstance(held.model, Classifier):
             raise WardeinError(
-                f"holds a {type(estimator).__name__}, not a classifier",
+                f"holds a {held.model.type}, not a classifier",
                 where=str(path),
                 mend="give a fitted scikit-learn classifier or Pipeline",
             )
-    except (AttributeError, TypeError):
-        raise WardeinError(
-            f"holds a {type(estimator).__name__}, not a scikit-learn estimator", where=str(path)
-        ) from None
-    classes, features = getattr(estimator, "classes_", None), getattr(estimator, "feature_names_in_", None)
-    if classes is None:
-        raise WardeinError("is not fitted", where=str(path), mend="fit the model before saving it")
-    if features is None:
-        raise WardeinError(
-            "was fitted on columns without names",
-            where=str(path),
-            mend="fit it on a pandas DataFrame, so that columns cannot be mixed up",
-        )
-    return Classifier(estimator, kind, np.asarray(classes), tuple(map(str, features)))
+        yield held.model
+
+
+def predictor(facts: Mapping[str, Any], ask: Ask, path: Path) -> Classifier | Regressor:
+    """What stands for a model, by what its process says that it is."""
+    import numpy as np
+
+    kind, name, form, features = (facts.get(part) for part in ("kind", "type", "format", "features"))
+    texts = [kind, name, form, *(features if isinstance(features, list) else [None])]
+    if not all(isinstance(text, str) for text in texts):
+        raise _senseless(path)
+    common = (str(kind), str(name)[:80], str(form), tuple(features or ()), ask)
+    if kind == "regressor":
+        return Regressor(*common)
+    said = facts.get("classes")
+    values = said.get("values") if isinstance(said, dict) else None
+    if kind != "classifier" or not isinstance(values, list) or not values:
+        raise _senseless(path)
+    if not all(isinstance(value, str | bool | int | float) for value in values):
+        raise _senseless(path)
+    try:
+        classes = np.array(values, dtype=_class_type(said.get("type")))
+    except (TypeError, ValueError, OverflowError):
+        raise _senseless(path) from None
+    return Classifier(*common, classes, facts.get("probabilities") is True)
+
+
+def _class_type(said: Any) -> Any:
+    import re
+
+    if not isinstance(said, str) or not re.fullmatch(r"object|\|b1|[<>|][iu][1248]|[<>]f[248]|[<>]U[0-9]{1,5}", said):
+        raise ValueError(said)
+    return said
+
+
+def _senseless(path: Path) -> WardeinError:
+    return WardeinError("the process that holds the model says nothing sensible of it", where=str(path))

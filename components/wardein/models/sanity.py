@@ -8,20 +8,27 @@ made of.
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
+from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
-from wardein.models.allowlist import allowed
+from wardein.modelfiles.allowlist import audited
 from wardein.models.container import Refused
 
 _PLAIN_TYPES = (bool, int, float, complex, str, object)
 
 
-def make_safe(model: Any) -> None:
+def make_safe(model: Any, allow: Sequence[str] = ()) -> None:
     """Make sure that predicting with a model only computes, within its own memory and process.
 
     ``n_jobs`` and ``verbose``, which change no prediction, are set to one process and to silence.
+
+    Args:
+        model: The model.
+        allow: What it may call on top of what is on the audited list, each as ``module.name``.
 
     Raises:
         Refused: If a parameter or an index of any part of the model would do more.
@@ -30,7 +37,7 @@ def make_safe(model: Any) -> None:
 
     from wardein.models.indices import check_indices, check_widths
 
-    parts = list(_parts(model))
+    parts = list(_parts(model, [_named(*name.rpartition(".")[::2]) for name in allow]))
     for part in parts:
         if isinstance(part, BaseEstimator):
             _check_parameters(part)
@@ -62,7 +69,7 @@ def _check_parameters(estimator: Any) -> None:
             state[quiet] = value
 
 
-def _parts(model: Any) -> Iterator[Any]:
+def _parts(model: Any, vouched: Sequence[Any]) -> Iterator[Any]:
     """Every object a model is made of, once.
 
     Raises:
@@ -74,7 +81,7 @@ def _parts(model: Any) -> Iterator[Any]:
         owner, key, value = waiting.pop()
         if id(value) in seen and not callable(value):
             continue
-        if callable(value) and not _only_computes(key, value):
+        if callable(value) and not (_only_computes(key, value) or value in vouched):
             raise Refused(
                 f"gives {owner}.{key} something to call, {getattr(value, '__qualname__', type(value).__qualname__)}",
                 f"use one of the built-in choices for {key}, given by its name",
@@ -86,13 +93,27 @@ def _parts(model: Any) -> Iterator[Any]:
 
 
 def _only_computes(key: str, value: Any) -> bool:
-    """Whether something callable is a kernel or the like, numpy's arithmetic, or the data type it is said to be."""
+    """Whether something callable is a kernel or the like, a listed function, or the data type it is said to be."""
     import numpy as np
 
     if isinstance(value, type):
-        return key.endswith("dtype") and (value in _PLAIN_TYPES or issubclass(value, np.generic))
-    kind = type(value)
-    return isinstance(value, np.ufunc) or f"{kind.__module__}.{kind.__qualname__}" in allowed()
+        return "dtype" in key and (value in _PLAIN_TYPES or issubclass(value, np.generic))
+    if isinstance(value, FunctionType | BuiltinFunctionType):
+        name = f"{value.__module__}.{value.__qualname__}"
+        entry = audited().get(name)
+        # What a file may call while it is read builds things; only what it may refer to and not call computes.
+        return entry is not None and entry.uses == {"refer"} and _named(*name.rpartition(".")[::2]) is value
+    # What holds another function to call is looked at by its parts.
+    return isinstance(value, np.ufunc | partial) or _type_name(value) in audited()
+
+
+def _named(module: str, name: str) -> Any:
+    """What a name of a module that is imported leads to."""
+    return getattr(sys.modules.get(module), name, None)
+
+
+def _type_name(value: Any) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def _held(owner: str, key: str, value: Any) -> Iterator[tuple[str, str, Any]]:
@@ -105,6 +126,8 @@ def _held(owner: str, key: str, value: Any) -> Iterator[tuple[str, str, Any]]:
         yield owner, f"{key}.default_factory", value.default_factory
     if isinstance(value, list | tuple | set | frozenset):
         yield from ((owner, key, part) for part in value)
+    if isinstance(value, partial):
+        yield from ((owner, key, part) for part in (value.func, *value.args, *value.keywords.values()))
     if isinstance(value, np.ndarray) and value.dtype == object:
         yield from ((owner, key, part) for part in value.ravel())
     if not isinstance(value, type | np.ufunc):

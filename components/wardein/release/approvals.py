@@ -66,7 +66,7 @@ def statement_of(
 def authors_in(reports: Sequence[Report], release: Release) -> frozenset[str]:
     """Whose keys signed the model, by the evidence of verify_artifact."""
     names = {f.location for r in reports if r.check == "verify_artifact" for f in r.findings if f.rule == SIGNER_RULE}
-    return frozenset(key.identity for key in release.trust.keys if key.name in names)
+    return frozenset(holder.identity for holder in release.trust.holders if holder.name in names)
 
 
 def approvals_in(

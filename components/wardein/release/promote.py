@@ -60,6 +60,8 @@ def promote(
     is hashed while it is copied, once, into TARGET, and renamed to TARGET/DIGEST/NAME, its evidence beside it in
     claims.jsonl; TARGET/current is switched to it atomically, and a line is appended to TARGET/audit.jsonl. With
     a registry, the same bytes become a model version there, are read back and hashed, and only then the alias moves.
+    Where what is served was signed as a version, nothing earlier and nothing without a version takes its place, except
+    by a break-glass: a roll-back is a release, so the older model is signed again, as a later version.
 
     Args:
         model: The model to promote.
@@ -91,6 +93,7 @@ def promote(
         SLSA Verification Summary Attestation v1.
     """
     from wardein.release.registry import Destination, check_reachable
+    from wardein.release.rollback import rollbacks
     from wardein.release.store import Store
     from wardein.release.terms import release_of
     from wardein.release.verification import decide, verifiers
@@ -106,6 +109,7 @@ def promote(
     decided = _decided(decision, release)
     findings = [*decision.findings, *_is_decided(decided, decision, release), *_is_not_refused(decided, store, release)]
     findings += _is_followed_up(decision, store, release, destination.uri if destination else "")
+    findings += rollbacks(decision, store.log.entries(), release.shown["model"], destination.uri if destination else "")
     required = len(release.policy.required)
     report = conclude(
         coverage=Coverage("required checks", required, required),
@@ -152,9 +156,10 @@ def _put(
 
 def _record(decided: Summary, decision: Decision, release: Release) -> dict[str, str]:
     """What the audit log tells of a promotion; a break-glass says by when a regular release has to follow."""
+    from wardein.release.rollback import label_in
     from wardein.release.terms import record_of
 
-    record = record_of(release) | {"decision": decided.claim}
+    record = record_of(release) | {"decision": decided.claim} | label_in(decision.reports)
     record["approvers"] = " ".join(sorted({a.identity for a in decision.approvals if not a.break_glass}))
     record["waivers"] = " ".join(sorted(waiver.digest for waiver in decision.waivers))
     glass = decision.break_glass

@@ -7,7 +7,6 @@ label ``1`` of a column that was read as numbers, as text or as ``1.0``.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -70,23 +69,9 @@ def observe(model: Classifier, table: pd.DataFrame, label: str, *, probabilities
             where="--model",
             mend="name the column it predicts, or fit it without that column",
         )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            rows = model.rows(table, complete=False)
-            given = model.predict(rows)
-            scores = model.predict_proba(rows) if probabilities else None
-        except WardeinError:
-            raise
-        except Exception as error:  # whatever an estimator raises on rows that it was not fitted for
-            text = " ".join(str(error).split())[:200]
-            raise WardeinError(
-                f"the model cannot predict these rows ({type(error).__name__}: {text})",
-                where="--data",
-                mend="give rows with the columns and types that the model was fitted on",
-            ) from None
-    if given.shape != (len(table),):
-        raise WardeinError(f"predicts an array of shape {given.shape}, not one label a row", where="--model")
+    rows = model.rows(table, complete=False)
+    given = model.predict(rows)
+    scores = model.predict_proba(rows) if probabilities else None
     predicted = _indices(given, classes, "the model predicts", "--model")
     return Outcomes(classes, truth, predicted, scores if scores is None else _checked(scores, len(table), len(classes)))
 

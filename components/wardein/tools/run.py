@@ -82,6 +82,11 @@ class Running:
         self._code: int | None = None
         self._failure: WardeinError | None = None
 
+    @property
+    def process(self) -> int:
+        """The number of its process."""
+        return self._process.pid
+
     def wait(self) -> Ended:
         """Wait for its end, and not longer than it stays within its bounds.
 
@@ -160,11 +165,13 @@ def started(
     time_limit: float,
     environment: Mapping[str, str] | None = None,
     memory_limit: int = 0,
+    descriptors: Sequence[int] = (),
     what: str = "",
 ) -> Iterator[Running]:
     """Start a program, so that others can run beside it; at the end of the context it is killed if it still runs.
 
-    Its time counts from its start. Arguments as for :func:`run`; not to be called from threads.
+    Its time counts from its start. ``descriptors`` are open files that it inherits, under the same numbers; the other
+    arguments are as for :func:`run`. Not to be called from threads.
 
     Raises:
         WardeinError: If it cannot be started.
@@ -196,6 +203,7 @@ def started(
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
+                pass_fds=descriptors,
                 preexec_fn=limit,  # noqa: PLW1509 - sets limits only, and the parent runs no threads of its own
             )
         except OSError as error:

@@ -6,7 +6,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from wardein.modelfiles.archives import sevenzip, tarred, zipped
+from wardein.modelfiles.archives.streams import STREAMS
+
 if TYPE_CHECKING:
     from wardein.modelfiles.formats import Format
 
-ARCHIVES: Sequence[Format] = ()
+ARCHIVES: Sequence[Format] = (zipped, tarred, sevenzip, *STREAMS)

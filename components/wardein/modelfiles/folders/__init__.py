@@ -19,3 +19,9 @@ def examine_together(files: Sequence[File], examination: Examination) -> None:
             ``examination.formats`` says what it is.
         examination: Takes what is found.
     """
+    from wardein.modelfiles.folders import mlflow, names, repositories, servers
+    from wardein.modelfiles.folders.folder import Folder
+
+    folder = Folder(files, frozenset(file.path for file in files), examination)
+    for aspect in (names, repositories, mlflow, servers):
+        aspect.examine(folder)

@@ -9,4 +9,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wardein.modelfiles.formats import Format
 
-GRAPHS: Sequence[Format] = ()
+
+from wardein.modelfiles.graphs import checkpoint, hdf5, keras, onnx, tensorflow, textproto, tflite
+
+GRAPHS: Sequence[Format] = (
+    *onnx.FORMATS,
+    *tensorflow.FORMATS,
+    *keras.FORMATS,
+    *hdf5.FORMATS,
+    *checkpoint.FORMATS,
+    *textproto.FORMATS,
+    *tflite.FORMATS,
+)

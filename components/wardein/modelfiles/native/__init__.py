@@ -6,7 +6,46 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from wardein.modelfiles.native import (
+    catboost,
+    gguf,
+    jinjafile,
+    jsondocument,
+    jsonlines,
+    lightgbm,
+    markup,
+    msgpack,
+    safetensors,
+    sentencepiece,
+    source,
+    text,
+    ubjson,
+    yamldocument,
+)
+from wardein.modelfiles.native.compiled import COMPILED
+from wardein.modelfiles.native.pictures import PICTURES
+from wardein.modelfiles.native.tables import TABLES
+
 if TYPE_CHECKING:
     from wardein.modelfiles.formats import Format
 
-NATIVE: Sequence[Format] = ()
+# Of the texts the first that matches is asked, so the one that takes everything is the last.
+NATIVE: Sequence[Format] = (
+    safetensors,
+    gguf,
+    catboost,
+    ubjson,
+    msgpack,
+    sentencepiece,
+    *COMPILED,
+    *PICTURES,
+    *TABLES,
+    jinjafile,
+    source,
+    jsonlines,
+    jsondocument,
+    markup,
+    lightgbm,
+    yamldocument,
+    text,
+)

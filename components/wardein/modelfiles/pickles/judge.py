@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who says what a stream may name, and what it may do with what it names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from wardein.modelfiles.allowlist import Allowlist, Use, audited
+from wardein.modelfiles.content import Content
+from wardein.modelfiles.examination import Examination, Unexamined, shown
+from wardein.modelfiles.pickles import rules
+from wardein.modelfiles.pickles.arguments import ARGUMENTS, canonical
+from wardein.modelfiles.pickles.dangerous import is_dangerous
+from wardein.modelfiles.pickles.dtypes import set_state
+from wardein.modelfiles.pickles.persistent import Storages
+from wardein.modelfiles.pickles.refused import Refused
+from wardein.modelfiles.pickles.states import judge_state
+from wardein.modelfiles.pickles.teller import Teller
+from wardein.modelfiles.pickles.values import Atoms, Box, Dtype, Global, Instance, Unknown, Value
+
+_LONGEST = 300
+
+
+class Judge:
+    """Judges what one content's pickles do.
+
+    Attributes:
+        content: The content.
+        atoms: Its plain values.
+        storages: The storages of torch that it refers to.
+        uneven: Why unpicklers may disagree on a stream that came to its end; empty if they do not.
+    """
+
+    def __init__(self, content: Content, examination: Examination) -> None:
+        self.content, self.examination = content, examination
+        self.atoms = Atoms(content)
+        self.storages = Storages()
+        self.uneven = ""
+        self._teller = Teller(content, examination)
+        self._globals: dict[tuple[str, str, bool], Global] = {}
+
+    def flush(self) -> None:
+        """Tell what was found until now."""
+        self._teller.flush()
+
+    def conclude(self) -> None:
+        """See to it that all streams are ones that unpicklers agree on.
+
+        Raises:
+            Unexamined: If they are not.
+        """
+        if self.uneven:
+            raise Unexamined(self.uneven)
+
+    def find(self, module: str, name: str, protocol: int, at: int) -> Global:
+        """What a module and a name stand for."""
+        key = module, name, protocol < 3
+        if key not in self._globals:
+            uses = uses_of(self.examination.allowed, module, name, old=protocol < 3)
+            found = self._globals[key] = Global(module, name, uses, at)
+            if uses is None:
+                self._teller.name(rules.CODE if is_dangerous(module, name) else rules.UNKNOWN, found)
+        return self._globals[key]
+
+    def computed(self, module: Value, name: Value, at: int) -> Value:
+        """Something named by what is no plain text."""
+        text = f"{self.atoms.show(module)}.{self.atoms.show(name)}"
+        self._teller.tell(rules.COMPUTED, at, f"refers to something by a computed name, {text}")
+        return Unknown(text)
+
+    def extension(self, number: int, at: int) -> Value:
+        """Something named by its number in a register of the loading process."""
+        self._teller.tell(rules.EXTENSION, at, f"refers to the extension with the number {number}")
+        return Unknown(f"extension {number}")
+
+    def leftover(self, at: int) -> None:
+        """There was more on the stack than the value that is returned."""
+        self._teller.tell(rules.LEFTOVER, at, "ends with more values than the one it returns")
+
+    def call(self, what: Value, args: Value, at: int) -> Value:
+        """What a call gives."""
+        if isinstance(what, Unknown):
+            return Unknown(self._text(what, args))
+        if not isinstance(what, (Global, Instance)):
+            raise Unexamined(f"calls what cannot be called at byte {at}")
+        text = self._text(what, args)
+        if isinstance(what, Instance):
+            self._teller.tell(rules.USE, at, f"calls an object, {text}")
+            return Unknown(text)
+        if what.uses is None:
+            self._teller.call(what, text, at)
+            return Unknown(text)
+        if "call" not in what.uses:
+            return self._refused(at, f"calls {text}, which is only known to be harmless as a value or when restored")
+        return self._applied(what, args, at)
+
+    def new(self, what: Value, args: Value, keywords: Value | None, at: int) -> Value:
+        """What comes of making an object without its constructor."""
+        if isinstance(what, Unknown):
+            return what
+        if not isinstance(what, Global):
+            raise Unexamined(f"makes an object of what is no class at byte {at}")
+        text = self._text(what, args)
+        if what.uses is None:
+            self._teller.call(what, text, at)
+            return Unknown(text)
+        if not what.uses & {"new", "call"}:
+            return self._refused(at, f"makes an object of {text}, which is only known to be harmless as a value")
+        if keywords is not None and self.atoms.items(keywords) != [] and canonical(what) in ARGUMENTS:
+            return self._refused(at, f"makes an object of {text} with named arguments")
+        return self._applied(what, args, at)
+
+    def build(self, made: Value, state: Value, at: int) -> Value:
+        """What setting an object's state gives: the object."""
+        if isinstance(made, Global):
+            if made.uses is None:
+                self._teller.call(made, self._text(made, state), at)
+            else:
+                self._teller.tell(rules.STATE, at, f"changes {made.text} itself")
+        elif isinstance(made, Dtype):
+            self._tried(at, lambda: set_state(made, state, self.atoms))
+        elif isinstance(made, Instance) or (isinstance(made, Box) and made.of):
+            self._tried(at, lambda: judge_state(made, state, self.atoms))
+        elif not isinstance(made, Unknown):
+            raise Unexamined(f"sets the state of what has none at byte {at}")
+        return made
+
+    def fill(self, kind: str, target: Value, items: Sequence[Value], at: int) -> None:
+        """Put items into a container, or whatever stands for one."""
+        if isinstance(target, Box) and target.kind == kind:
+            target.extend(items)
+        elif isinstance(target, int) and self.atoms.kind(target) == kind:
+            pass  # of this one, what is in it is not kept
+        elif isinstance(target, Global):
+            self.build(target, Box("tuple", at, list(items[:3])), at)
+        elif isinstance(target, Instance):
+            if kind == "dict":
+                self._tried(at, lambda: judge_state(target, Box("dict", at, list(items)), self.atoms))
+        elif not isinstance(target, Unknown) and items:
+            raise Unexamined(f"puts items into what is no {kind} at byte {at}")
+
+    def outside(self, identifier: bytes, at: int) -> Value:
+        """Something that the loader has, by a line of text."""
+        self._teller.tell(rules.PERSISTENT, at, f"refers to something outside, {shown(identifier)}")
+        return Unknown("something outside")
+
+    def persistent(self, identifier: Value, at: int) -> Value:
+        """Something that the loader has, by a value."""
+        found = self.storages.find(identifier, self.atoms)
+        if found is None:
+            self._teller.tell(rules.PERSISTENT, at, f"refers to something outside, {self.atoms.show(identifier)}")
+            return Unknown("something outside")
+        return found
+
+    def _applied(self, what: Global, args: Value, at: int) -> Value:
+        """A call or a making that is allowed as such, if its arguments are."""
+        rule = ARGUMENTS.get(canonical(what))
+        if rule is None or self._vouched_for(what):
+            return what.instance
+        try:
+            items = self.atoms.items(args)
+            if items is None:
+                raise Refused("with arguments that are not known")
+            return rule(self, what, items, at)
+        except Refused as reason:
+            return self._refused(at, f"calls {self._text(what, args)} {reason}")
+
+    def _vouched_for(self, what: Global) -> bool:
+        name = f"{what.module}.{what.name}"
+        return self.examination.allowed.entries.get(name) is not audited().get(name)
+
+    def _tried(self, at: int, judging: Callable[[], None]) -> None:
+        try:
+            judging()
+        except Refused as reason:
+            self._teller.tell(reason.rule, at, str(reason))
+
+    def _refused(self, at: int, what: str) -> Value:
+        self._teller.tell(rules.USE, at, what)
+        return Unknown(what)
+
+    def _text(self, what: Value, args: Value) -> str:
+        given = self.atoms.show(args)
+        given = given if given[:1] == "(" else f"({given})"
+        return self.atoms.show(what) + (given[:-2] + ")" if given.endswith(",)") else given)[:_LONGEST]
+
+
+def uses_of(allowed: Allowlist, module: str, name: str, *, old: bool) -> frozenset[Use] | None:
+    """How a global may be used under every name that an unpickler makes of it; None if it is not allowed.
+
+    Args:
+        allowed: The entries.
+        module: Its module as the stream has it.
+        name: Its name as the stream has it.
+        old: Whether the stream's protocol is one that Python 2 could write, whose names Python 3 translates.
+    """
+    from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
+
+    entry = allowed.get(module, name)
+    translated = NAME_MAPPING.get((module, name)) or (IMPORT_MAPPING.get(module, module), name)
+    if translated == (module, name):
+        return entry.uses if entry else None
+    new = allowed.get(*translated)
+    if entry and new:
+        return entry.uses & new.uses
+    return new.uses if new and old else None

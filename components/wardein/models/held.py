@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A model within the process that holds it: what it is, and what it says of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from wardein.models.container import Refused
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+Answer = tuple[dict[str, Any], list["np.ndarray"]]
+
+
+class Held:
+    """A scikit-learn estimator, and what can be asked of it.
+
+    Attributes:
+        columns: The features that it was fitted on, once it was asked for its facts.
+    """
+
+    def __init__(self, estimator: Any, format: str) -> None:
+        self._estimator, self._format = estimator, format
+        self._classes: Any = None
+        self.columns: Any = None
+        self._answers: dict[str, Callable[[Any], Answer]] = {
+            "predict": self._predict,
+            "predict_proba": self._predict_proba,
+            "transform": self._transform,
+            "layers": self._layers,
+        }
+
+    def facts(self) -> dict[str, Any]:
+        """What it is, as JSON.
+
+        Raises:
+            Refused: If it is no fitted classifier or regressor with names.
+        """
+        from sklearn.base import is_classifier, is_regressor
+
+        estimator, name = self._estimator, type(self._estimator).__name__
+        try:
+            kind = "classifier" if is_classifier(estimator) else "regressor" if is_regressor(estimator) else ""
+        except (AttributeError, TypeError):
+            what = f"holds a {name}, not a scikit-learn estimator"
+            raise Refused(what, "give a fitted scikit-learn model") from None
+        if not kind:
+            raise Refused(
+                f"holds a {name}, not a classifier or a regressor", "give a fitted scikit-learn model or Pipeline"
+            )
+        facts = {"kind": kind, "type": name, "format": self._format}
+        if kind == "classifier":
+            facts["classes"] = self._named_classes()
+            facts["probabilities"] = hasattr(estimator, "predict_proba")
+        elif not hasattr(estimator, "n_features_in_"):
+            raise Refused("is not fitted", "fit the model before saving it")
+        features = getattr(estimator, "feature_names_in_", None)
+        if features is None:
+            raise Refused(
+                "was fitted on columns without names",
+                "fit it on a pandas DataFrame, so that columns cannot be mixed up",
+            )
+        import pandas as pd
+
+        names = [str(name) for name in features]
+        self.columns = pd.Index(names)
+        return facts | {"features": names}
+
+    def answer(self, question: str, rows: pd.DataFrame | None) -> Answer:
+        """What it says, as JSON and as arrays."""
+        return self._answers[question](rows)
+
+    def _named_classes(self) -> dict[str, Any]:
+        import numpy as np
+        import pandas as pd
+
+        classes = getattr(self._estimator, "classes_", None)
+        if classes is None:
+            raise Refused("is not fitted", "fit the model before saving it")
+        one_label = not isinstance(classes, list) and np.ndim(classes) == 1
+        classes = np.asarray(classes) if one_label else np.empty(0)
+        values = classes.tolist()
+        if not one_label or not all(isinstance(value, str | bool | int | float) for value in values):
+            raise Refused("has classes that are neither texts nor numbers", "fit it on one label a row")
+        if len(set(values)) < len(values):
+            raise Refused("has a class twice", "train and save the model again: no training writes this")
+        self._classes = pd.Index(classes)
+        return {"type": "object" if classes.dtype.kind == "O" else classes.dtype.str, "values": values}
+
+    def _predict(self, rows: pd.DataFrame) -> Answer:
+        """Numbers, of a classifier the places of its classes."""
+        import numpy as np
+
+        said = np.asarray(self._estimator.predict(rows))
+        if self._classes is None:
+            return {}, [_numbers(said)]
+        if said.shape != (len(rows),):
+            return {"shape": list(said.shape)}, []
+        codes = self._classes.get_indexer(said)
+        unknown = np.flatnonzero(codes < 0)
+        return ({"unknown": str(said[unknown[0]])[:60]} if len(unknown) else {}), [codes.astype(np.int64)]
+
+    def _predict_proba(self, rows: pd.DataFrame) -> Answer:
+        import numpy as np
+
+        return {}, [_numbers(np.asarray(self._estimator.predict_proba(rows)))]
+
+    def _transform(self, rows: pd.DataFrame) -> Answer:
+        """What reaches the last step."""
+        import numpy as np
+        from sklearn.pipeline import Pipeline
+
+        model = self._fitted()
+        if not isinstance(model, Pipeline) or len(model) == 1:
+            return {}, [rows.to_numpy(dtype=float)]
+        matrix = model[:-1].transform(rows)
+        return {}, [np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix, dtype=float)]
+
+    def _layers(self, _: None) -> Answer:
+        """Weights and biases of the last step, down to one score per class; nothing if it is no network."""
+        import numpy as np
+        from sklearn.linear_model._base import LinearClassifierMixin
+        from sklearn.neural_network import MLPClassifier
+        from sklearn.pipeline import Pipeline
+
+        model = self._fitted()
+        final = model[-1] if isinstance(model, Pipeline) else model
+        if isinstance(final, MLPClassifier):
+            weights, biases = list(final.coefs_), list(final.intercepts_)
+        elif isinstance(final, LinearClassifierMixin) and isinstance(final.coef_, np.ndarray):
+            weights = [np.atleast_2d(final.coef_).T]
+            biases = [np.broadcast_to(np.asarray(final.intercept_, dtype=float), weights[0].shape[1])]
+        else:
+            return {}, []
+        if weights[-1].shape[1] == 1:  # two classes share one score: the first class's is zero
+            weights[-1] = np.hstack([np.zeros_like(weights[-1]), weights[-1]])
+            biases[-1] = np.concatenate([[0.0], biases[-1]])
+        activation = str(getattr(final, "activation", "identity"))
+        return {"activation": activation}, [np.asarray(part, dtype=float) for part in (*weights, *biases)]
+
+    def _fitted(self) -> Any:
+        """The model, of a search the one that it found."""
+        return getattr(self._estimator, "best_estimator_", self._estimator)
+
+
+def _numbers(array: np.ndarray) -> np.ndarray:
+    """Of types that can be handed over: no longer floats than eight bytes."""
+    return array.astype(float) if array.dtype.kind == "f" and array.dtype.itemsize > 8 else array

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the bytes of a model file to an estimator, within the process that holds it.
+
+What the file is from its first byte on decides, not its name (:mod:`wardein.models.container`). It is examined like
+every model file (:mod:`wardein.modelfiles`), loaded through the same list of names, and looked through before it is
+used (:mod:`wardein.models.sanity`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from wardein.modelfiles.allowlist import Allowlist, allowlist
+from wardein.modelfiles.content import Content
+from wardein.modelfiles.examination import Examination
+from wardein.models.container import Refused, check_archive, check_members, is_archive, open_stream
+from wardein.models.sanity import make_safe
+from wardein.models.unpickling import Unpickler
+from wardein.report import Severity
+
+TEMPORARY = False  # until every room is furnished
+
+
+def examined(descriptor: int, name: str, allow: Sequence[str]) -> Content:
+    """Examine an open model file without loading anything.
+
+    Raises:
+        Refused: If anything is found in it that fails, or something could not be examined.
+    """
+    from wardein.modelfiles.native import NATIVE
+    from wardein.modelfiles.pickles import PICKLES
+
+    content = Content(name, "", name, descriptor, 0, os.fstat(descriptor).st_size)
+    if not (NATIVE and PICKLES) or TEMPORARY:
+        return content
+    examination = Examination(allowlist(list(allow)), content.size)
+    examination.examine(content)
+    for found in sorted(examination.found, key=lambda found: (found.severity.rank, found.part, found.message)):
+        if found.severity in (Severity.CRITICAL, Severity.HIGH):
+            raise Refused(f"{found.part}: {found.message}" if found.part else found.message)
+    if examination.unknown:
+        raise Refused("is of no format that is known here")
+    for skipped in examination.skipped:
+        raise Refused(skipped.reason)
+    return content
+
+
+def read(content: Content, allow: Sequence[str]) -> tuple[Any, str]:
+    """Load a model that was examined.
+
+    Returns:
+        The estimator, and what the file is.
+
+    Raises:
+        Refused: If a name is not allowed, or the file is damaged.
+    """
+    allowed = allowlist(list(allow))
+    kind, reader = ("skops", _skops) if is_archive(content) else ("pickle", _pickle)
+    model = reader(content, allowed)
+    make_safe(model, allow)
+    return model, kind
+
+
+def _skops(content: Content, allowed: Allowlist) -> Any:
+    import skops.io
+
+    trusted = sorted(allowed.entries)
+    try:
+        with content.open() as file:
+            check_archive(file)
+            check_members(file)
+            unknown = sorted(set(skops.io.get_untrusted_types(file=file)) - set(trusted))
+            if unknown:
+                raise Refused(f"holds {unknown[0]}, which is not on the list of harmless types")
+            return skops.io.load(file, trusted=trusted)
+    except (Refused, MemoryError):
+        raise
+    except Exception as error:  # a damaged archive raises anything from zlib.error to KeyError
+        said = " ".join(str(error).split())[:160]
+        raise Refused(
+            f"is not a complete skops file ({type(error).__name__}: {said})", "save the model again"
+        ) from None
+
+
+def _pickle(content: Content, allowed: Allowlist) -> Any:
+    try:
+        with open_stream(content) as file:
+            model = Unpickler(file, allowed).load()
+            if file.read(1):
+                raise Refused("holds something after the end of its pickle")
+            return model
+    except (Refused, MemoryError):
+        raise
+    except Exception as error:  # whatever a broken or hostile stream raises is a refusal, in one line
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise Refused(f"is not a complete pickle of a scikit-learn model ({said})") from None

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Samples of model folders: what loads code, what leads outside, what is missing, and what is as it should be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tests.corpus.modelfiles.native import TEMPLATES_GOOD, gguf, piece, png, safetensors, tensor
+
+Maker = Callable[[Path], Path]
+Files = Mapping[str, bytes]
+
+WEIGHTS = safetensors({"__metadata__": {"format": "pt"}, "a": tensor(0, 4)}, b"\0" * 4)
+MODULE = b"import os\nos.system('touch canary')\n"
+
+
+def text(value: object) -> bytes:
+    """A value as JSON."""
+    return json.dumps(value, indent=2).encode()
+
+
+def folder(*parts: Files) -> Maker:
+    """Writes files into a folder; of the same path, the last."""
+
+    def make(target: Path) -> Path:
+        for path, content in {key: value for part in parts for key, value in part.items()}.items():
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
+            (target / path).write_bytes(content)
+        return target
+
+    return make
+
+
+HUGGING_FACE: Files = {
+    "config.json": text({"architectures": ["LlamaForCausalLM"], "model_type": "llama", "torch_dtype": "bfloat16"}),
+    "generation_config.json": text({"do_sample": True, "temperature": 0.6}),
+    "tokenizer.json": text({"version": "1.0", "model": {"vocab": {"a": 0, "b": 1}, "merges": ["a b"]}}),
+    "tokenizer_config.json": text({"chat_template": TEMPLATES_GOOD["chatml"], "tokenizer_class": "LlamaTokenizer"}),
+    "chat_template.jinja": TEMPLATES_GOOD["reasoning"].encode(),
+    "special_tokens_map.json": text({"bos_token": "<s>"}),
+    "vocab.json": text({"a": 0}),
+    "merges.txt": b"#version: 0.2\na b\n",
+    "tokenizer.model": piece("<unk>") + piece("a"),
+    "model-00001-of-00002.safetensors": WEIGHTS,
+    "model-00002-of-00002.safetensors": WEIGHTS,
+    "model.safetensors.index.json": text(
+        {
+            "metadata": {"total_size": 8},
+            "weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"},
+        }
+    ),
+    "README.md": b"---\nlicense: apache-2.0\n---\n# A model\n\n```python\nAutoModel.from_pretrained('x')\n```\n",
+    "LICENSE": b"Apache License\n",
+    ".gitattributes": b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n",
+    "figures/a.png": png(),
+}
+SENTENCES: Files = {
+    "modules.json": text(
+        [
+            {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+            {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+        ]
+    ),
+    "1_Pooling/config.json": text({"word_embedding_dimension": 384, "pooling_mode_mean_tokens": True}),
+    "config.json": text({"model_type": "bert"}),
+    "config_sentence_transformers.json": text({"__version__": {"torch": "2.0"}, "prompts": {}}),
+    "sentence_bert_config.json": text({"max_seq_length": 256, "do_lower_case": False}),
+    "model.safetensors": WEIGHTS,
+    "vocab.txt": b"[PAD]\n[UNK]\nthe\n",
+}
+DIFFUSERS: Files = {
+    "model_index.json": text(
+        {
+            "_class_name": "StableDiffusionPipeline",
+            "_diffusers_version": "0.30.0",
+            "unet": ["diffusers", "UNet2DConditionModel"],
+            "text_encoder": ["transformers", "CLIPTextModel"],
+            "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"],
+            "feature_extractor": [None, None],
+            "requires_safety_checker": True,
+        }
+    ),
+    "unet/config.json": text({"_class_name": "UNet2DConditionModel"}),
+    "unet/diffusion_pytorch_model.safetensors": WEIGHTS,
+    "text_encoder/config.json": text({"model_type": "clip_text_model"}),
+    "scheduler/scheduler_config.json": text({"_class_name": "PNDMScheduler"}),
+}
+MLMODEL = """\
+flavors:
+  python_function:
+    env:
+      conda: conda.yaml
+      virtualenv: python_env.yaml
+    loader_module: {loader}
+    model_path: {path}
+    predict_fn: predict
+  xgboost:
+    code: null
+    data: {path}
+mlflow_version: 3.1.0
+model_uuid: 46a71e3ddec84c28a0103e579bd55906
+signature:
+  inputs: '[{{"type": "double", "name": "a", "required": true}}]'
+"""
+
+
+def mlflow(loader: str = "mlflow.xgboost", path: str = "model.json", asks: str = "numpy==2.0") -> Files:
+    """A folder as MLflow writes it."""
+    return {
+        "MLmodel": MLMODEL.format(loader=loader, path=path).encode(),
+        "model.json": text({"learner": {"version": [2, 0, 0]}}),
+        "conda.yaml": b"channels:\n- conda-forge\ndependencies:\n- python=3.11\n- pip:\n  - numpy==2.0\nname: x\n",
+        "python_env.yaml": b"python: 3.11.7\nbuild_dependencies:\n- pip==24\ndependencies:\n- -r requirements.txt\n",
+        "requirements.txt": f"mlflow==3.1.0\n{asks}\n".encode(),
+        "input_example.json": text({"columns": ["a"], "data": [[1.0]]}),
+    }
+
+
+def _index(name: str) -> Files:
+    return {**HUGGING_FACE, "model.safetensors.index.json": text({"weight_map": {"a": name}})}
+
+
+MALICIOUS: dict[str, Maker] = {
+    "auto-map": folder(
+        HUGGING_FACE,
+        {"config.json": text({"auto_map": {"AutoModel": "network.X"}}), "network.py": MODULE},
+    ),
+    "modeling-alone": folder(HUGGING_FACE, {"modeling_x.py": MODULE}),
+    "handler": folder(HUGGING_FACE, {"handler.py": MODULE}),
+    "inference": folder(HUGGING_FACE, {"code/inference.py": MODULE, "code/requirements.txt": b"x\n"}),
+    "hubconf": folder({"hubconf.py": MODULE, "weights.safetensors": WEIGHTS}),
+    "custom-generate": folder(HUGGING_FACE, {"custom_generate/decode.py": MODULE}),
+    "template-hidden-by-name": folder(HUGGING_FACE, {"additional_chat_templates/x.jinja": b"{{ x.__class__ }}"}),
+    "index-outside": folder(_index("../../evil/pytorch_model.bin")),
+    "index-absolute": folder(_index("/etc/passwd")),
+    "index-windows": folder(_index("..\\evil.bin")),
+    "sentences-type": folder(
+        SENTENCES, {"modules.json": text([{"idx": 0, "name": "0", "path": "", "type": "custom_st.Transformer"}])}
+    ),
+    "sentences-path": folder(
+        SENTENCES,
+        {"modules.json": text([{"idx": 0, "name": "0", "path": "../x", "type": "sentence_transformers.models.Dense"}])},
+    ),
+    "diffusers-class": folder(DIFFUSERS, {"model_index.json": text({"_class_name": ["pipeline", "Mine"]})}),
+    "diffusers-library": folder(DIFFUSERS, {"model_index.json": text({"_class_name": "P", "unet": ["os", "system"]})}),
+    "diffusers-file": folder(
+        DIFFUSERS,
+        {
+            "model_index.json": text({"_class_name": "P", "unet": ["my_unet", "UNet"]}),
+            "unet/my_unet.py": MODULE,
+        },
+    ),
+    "mlflow-loader": folder(mlflow(loader="evil_loader"), {"code/evil_loader.py": MODULE}),
+    "mlflow-loader-nested": folder({f"deep/{key}": value for key, value in mlflow(loader="os.path").items()}),
+    "mlflow-code": folder(
+        mlflow(),
+        {
+            "MLmodel": b"flavors:\n  python_function:\n    code: code\n    loader_module: mlflow.pyfunc.model\n",
+            "code/mine.py": MODULE,
+        },
+    ),
+    "mlflow-from-code": folder(
+        mlflow(),
+        {
+            "MLmodel": b"flavors:\n python_function:\n  python_model: agent.py\n  loader_module: mlflow.pyfunc.model\n",
+            "agent.py": MODULE,
+        },
+    ),
+    "mlflow-outside": folder(mlflow(path="../../../etc/passwd")),
+    "torchserve": folder(
+        {
+            "MAR-INF/MANIFEST.json": text({"model": {"handler": "mine.py", "serializedFile": "m.safetensors"}}),
+            "mine.py": MODULE,
+            "m.safetensors": WEIGHTS,
+        }
+    ),
+    "triton": folder({"config.pbtxt": b'name: "x"\nbackend: "python"\n', "1/model.py": MODULE}),
+    "sitecustomize": folder(HUGGING_FACE, {"sitecustomize.py": MODULE}),
+    "path-file": folder(HUGGING_FACE, {"x.pth": b"import os; os.system('touch canary')\n"}),
+    "conftest": folder(HUGGING_FACE, {"tests/conftest.py": MODULE}),
+    "git-hook": folder(HUGGING_FACE, {".git/hooks/post-checkout": b"#!/bin/sh\ntouch canary\n"}),
+    "git-config": folder(HUGGING_FACE, {".git/config": b"[core]\n\tfsmonitor = touch canary\n"}),
+    "library": folder(HUGGING_FACE, {"libx.so": b"\x7fELF" + b"\0" * 60}),
+    "bytecode": folder(
+        HUGGING_FACE, {"__pycache__/x.cpython-311.pyc": b"\xa7\x0d\r\n" + b"\0" * 12 + b"\xe3" + b"\0" * 9}
+    ),
+    "gguf-beside": folder(HUGGING_FACE, {"x.gguf": gguf({"tokenizer.chat_template": "{{ x.__class__ }}"})}),
+    "kernels": folder(HUGGING_FACE, {"config.json": text({"attn_implementation": "someone/kernel"})}),
+    "trust": folder(SENTENCES, {"sentence_bert_config.json": text({"model_args": {"trust_remote_code": True}})}),
+}
+
+MALFORMED: dict[str, Maker] = {
+    "index-missing": folder(_index("model-00009-of-00009.safetensors")),
+    "mlflow-missing": folder(mlflow(path="model.bst")),
+    "mlflow-empty": folder(mlflow(), {"MLmodel": b"a: 1\n"}),
+    "pointer": folder(
+        HUGGING_FACE,
+        {"model-00001-of-00002.safetensors": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n"},
+    ),
+    "one-unknown": folder(HUGGING_FACE, {"extra.bin": bytes(range(256))}),
+    "one-truncated": folder(HUGGING_FACE, {"model-00001-of-00002.safetensors": WEIGHTS[:-1]}),
+}
+
+BENIGN: dict[str, Maker] = {
+    "hugging-face": folder(HUGGING_FACE),
+    "hugging-face-deeper": folder({f"a/b/{key}": value for key, value in HUGGING_FACE.items()}),
+    "sentence-transformers": folder(SENTENCES),
+    "diffusers": folder(DIFFUSERS),
+    "mlflow": folder(mlflow()),
+    "mlflow-index": folder(mlflow(asks="--index-url https://example.org/simple")),
+    "training-code": folder(HUGGING_FACE, {"train.py": b"print(1)\n", "run.sh": b"#!/bin/sh\n", ".hidden": b"x\n"}),
+    "same-name": folder({"a.txt": b"1\n", "A.txt": b"2\n"}),
+    "git-samples": folder(HUGGING_FACE, {".git/hooks/pre-commit.sample": b"#!/bin/sh\n", ".git/config": b"[core]\n"}),
+    "torchserve-own-handler": folder(
+        {
+            "MAR-INF/MANIFEST.json": text(
+                {"model": {"handler": "image_classifier", "serializedFile": "m.safetensors"}}
+            ),
+            "m.safetensors": WEIGHTS,
+        }
+    ),
+}
