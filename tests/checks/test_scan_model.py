@@ -207,3 +207,23 @@ def test_a_scanner_that_is_not_there_or_of_another_generation(
     ran = wardein(*arguments)
     assert ran.code == 2
     assert "version '99.0' is none of" in ran.one_line
+
+
+def test_a_folder_without_a_model(wardein: Wardein, tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "README.md").write_text("# Soon\n\nThe model will be here.\n")
+    ran = wardein("scan-model", "--model", tmp_path / "model")
+    assert ran.code == 2
+    assert "there is no model" in ran.one_line
+
+
+def test_an_empty_file_is_no_model(wardein: Wardein, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "good.pkl").write_bytes(pickle.dumps({"a": 1}))
+    (folder / "__init__.py").touch()
+    assert wardein("scan-model", "--model", folder).code == 0
+    (folder / "weights.safetensors").touch()
+    ran = wardein("scan-model", "--model", folder)
+    assert ran.code == 2
+    assert "weights.safetensors: is empty (0 bytes)" in ran.one_line

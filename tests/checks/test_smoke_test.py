@@ -318,6 +318,9 @@ CLASSIFIES = {
         "  return p if len(X) < 2 or X.iloc[0, 0] < X.iloc[-1, 0] else p[::-1]\nModel.predict_proba = new"
     ),
     "no-probabilities": "old = Model.predict_proba\nModel.predict_proba = lambda self, X: old(self, X) * 2",
+    "no-probabilities, by their sum": (
+        "old = Model.predict_proba\nModel.predict_proba = lambda self, X: old(self, X) / 2"
+    ),
     "no-probabilities, negative": (
         "old = Model.predict_proba\nModel.predict_proba = lambda self, X: old(self, X) + [[1, 0, -1]]"
     ),

@@ -143,7 +143,7 @@ DEEDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "command of others": ("open(f'/proc/{victim}/cmdline').read()", ("landlock",)),
     "new file beside readable ones": ("open(folder / 'readable' / 'new', 'w')", ("filter", "landlock")),
     "execute a library": (
-        "os.execv(next(Path('/').glob('lib*/ld-linux-*')), ['ld', '/bin/echo', 'done'])",
+        "os.execv(loader, ['ld', '/bin/echo', 'done'])",
         ("filter", "landlock"),
     ),
     "memory of others": ("open(f'/proc/{victim}/mem', 'rb')", ("landlock",)),
@@ -167,6 +167,7 @@ DEEDS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 PAIRS = [(deed, layer) for deed, (_, layers) in DEEDS.items() for layer in layers]
 BEFORE = "inherited = os.open(folder / 'empty', os.O_RDWR); resource.setrlimit(resource.RLIMIT_NOFILE, (1000, 4096))"
+BEFORE += "; loader = next(Path('/').glob('lib*/ld-linux-*'))"
 SMALL = "memory=1 << 30"
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from wardein.artifacts import Model
-from wardein.errors import UsageError
+from wardein.errors import UsageError, WardeinError
 from wardein.report import Coverage, Metric, Report, Severity, Skipped, Tool, conclude
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def scan_model(
 
     _check_settings(formats, scanners)
     examined = examine_model(model, allow)
+    _check_something_is_a_model(examined)
     others = [name for name in scanners if name != "wardein"]
     found, skipped, tools = second_opinions(others, examined.files, examined.formats)
     found += [*examined.found, *_not_accepted(examined, formats)]
@@ -93,6 +94,15 @@ def _check_settings(formats: Sequence[str], scanners: Sequence[str]) -> None:
     for name in formats:
         if name not in names():
             raise UsageError(f"{name!r} is none of {', '.join(names())}", where="--formats")
+
+
+def _check_something_is_a_model(examined: Examined) -> None:
+    """A wrong folder would look like a clean one."""
+    from wardein.modelfiles.formats import NO_MODEL
+
+    if not examined.found and set(examined.formats.values()) <= set(NO_MODEL):
+        mend = "give the folder, or the file, that the model is in"
+        raise WardeinError("there is no model, only texts and pictures", where="--model", mend=mend)
 
 
 def _not_accepted(examined: Examined, formats: Sequence[str]) -> Iterator[Found]:

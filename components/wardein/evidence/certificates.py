@@ -176,7 +176,7 @@ def _demands() -> tuple[ExtensionPolicy, ExtensionPolicy]:
     either = Criticality.AGNOSTIC
     signs = ExtensionPolicy.permit_all()
     signs = signs.require_present(x509.KeyUsage, either, _may_sign)
-    pass
+    signs = signs.require_present(x509.ExtendedKeyUsage, either, _for_code)
     certifies = ExtensionPolicy.webpki_defaults_ca().may_be_present(x509.ExtendedKeyUsage, either, _allows_code)
     return signs, certifies
 

@@ -15,7 +15,11 @@ from wardein.modelfiles.examination import MAX_DEPTH, Examination, Unexamined
 HEAD = 4096
 UNKNOWN = "is of no format that is known here"
 # What lies beside models and is none.
-COMPANIONS = ("empty", "json", "yaml", "text", "picture", "python-source", "parquet")
+COMPANIONS = ("arrow", "empty", "feather", "jinja", "json", "numbers", "parquet", "picture", "python-source", "text", "yaml")
+# Of these alone no model is made.
+NO_MODEL = ("empty", "jinja", "picture", "python-source", "text")
+# Names of files that are often empty, and are there for their name.
+_MARKERS = (".py", ".typed", ".txt", ".md", ".gitkeep", ".keep", ".gitignore", ".gitattributes")
 # What a broken file can raise out of a parser that checks less than it should: not examined, whatever it was.
 _BROKEN = (
     ValueError,  # UnicodeDecodeError among them
@@ -70,7 +74,9 @@ def formats() -> Sequence[Format]:
 
 def names() -> Sequence[str]:
     """What the formats of models are called."""
-    return sorted({one.NAME for one in formats()} - set(COMPANIONS))
+    from wardein.modelfiles.archives.zipped import KINDS
+
+    return sorted({one.NAME for one in (*formats(), *KINDS)} - set(COMPANIONS))
 
 
 def examine(content: Content, examination: Examination) -> None:
@@ -114,10 +120,12 @@ def _texts(content: Content, head: bytes) -> list[Format]:
 
 
 def _empty(content: Content, examination: Examination) -> None:
-    """Nothing is in nothing: a marker such as ``__init__.py`` inside a container or a folder; a model it is not."""
+    """Nothing is in nothing: a marker such as ``__init__.py``, a member without content; a model it is not."""
     examination.kinds["empty"] += 1
     if not content.part:
         examination.formats[content.path] = "empty"
+        if not content.name.endswith(_MARKERS):
+            examination.leave_out(content, "is empty (0 bytes)")
 
 
 def examine_as(one: Format, content: Content, examination: Examination) -> None:

@@ -70,9 +70,12 @@ def _import() -> None:
     import wardein.models.indices
     import wardein.models.reading  # noqa: F401
     from wardein.modelfiles.allowlist import audited
+    from wardein.modelfiles.formats import formats
 
     audited()
+    formats()
     joblib.cpu_count(only_physical_cores=True)  # runs a program, once; a copy could not, and would be told of it
+    gc.freeze()  # what is here to stay is neither looked through nor copied in every copy
 
 
 def _copy(control: socket.socket, descriptors: list[int]) -> int:

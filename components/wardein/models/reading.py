@@ -20,8 +20,6 @@ from wardein.models.sanity import make_safe
 from wardein.models.unpickling import Unpickler
 from wardein.report import Severity
 
-TEMPORARY = False  # until every room is furnished
-
 
 def examined(descriptor: int, name: str, allow: Sequence[str]) -> Content:
     """Examine an open model file without loading anything.
@@ -29,21 +27,20 @@ def examined(descriptor: int, name: str, allow: Sequence[str]) -> Content:
     Raises:
         Refused: If anything is found in it that fails, or something could not be examined.
     """
-    from wardein.modelfiles.native import NATIVE
-    from wardein.modelfiles.pickles import PICKLES
+    from wardein.modelfiles.rules import RULES
 
     content = Content(name, "", name, descriptor, 0, os.fstat(descriptor).st_size)
-    if not (NATIVE and PICKLES) or TEMPORARY:
-        return content
     examination = Examination(allowlist(list(allow)), content.size)
     examination.examine(content)
+    mends = {rule.id: rule.mend for rule in RULES}
     for found in sorted(examination.found, key=lambda found: (found.severity.rank, found.part, found.message)):
         if found.severity in (Severity.CRITICAL, Severity.HIGH):
-            raise Refused(f"{found.part}: {found.message}" if found.part else found.message)
+            what = f"{found.part}: {found.message}" if found.part else found.message
+            raise Refused(what, mends.get(found.rule, ""))
     if examination.unknown:
         raise Refused("is of no format that is known here")
     for skipped in examination.skipped:
-        raise Refused(skipped.reason)
+        raise Refused(skipped.reason, "save the model again")
     return content
 
 

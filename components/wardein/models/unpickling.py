@@ -188,14 +188,12 @@ class Unpickler(pickle._Unpickler):
             if type(array) is not np.ndarray:
                 raise Refused(f"holds a {type(array).__name__} where it announces an array")
             return array
-        # Byte 1 to 16 is no opcode: whoever takes the array for more of the pickle stops here.
-        length = (file.read(1) or b"\0")[0]
-        if (
-            state.get("numpy_array_alignment_bytes") != 16
-            or not 1 <= length <= 16
-            or file.read(length) != b"\xff" * length
-        ):
-            raise Refused("aligns an array in a way that joblib does not")
+        if state.get("numpy_array_alignment_bytes") is not None:  # joblib before 1.2 wrote none
+            # Byte 1 to 16 is no opcode: whoever takes the array for more of the pickle stops here.
+            length = (file.read(1) or b"\0")[0]
+            aligned = state["numpy_array_alignment_bytes"] == 16 and 1 <= length <= 16
+            if not aligned or file.read(length) != b"\xff" * length:
+                raise Refused("aligns an array in a way that joblib does not")
         array = np.empty(math.prod(shape), dtype=kind)
         if array.nbytes and file.readinto(array.view(np.uint8)) != array.nbytes:  # type: ignore[attr-defined]
             raise EOFError("an array breaks off")

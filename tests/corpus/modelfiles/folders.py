@@ -39,6 +39,8 @@ HUGGING_FACE: Files = {
     "tokenizer.json": text({"version": "1.0", "model": {"vocab": {"a": 0, "b": 1}, "merges": ["a b"]}}),
     "tokenizer_config.json": text({"chat_template": TEMPLATES_GOOD["chatml"], "tokenizer_class": "LlamaTokenizer"}),
     "chat_template.jinja": TEMPLATES_GOOD["reasoning"].encode(),
+    "chat_template.json": text({"chat_template": TEMPLATES_GOOD["tools"]}),
+    "preprocessor_config.json": text({"image_mean": [0.5, 0.5], "size": {"height": 224}}),
     "special_tokens_map.json": text({"bos_token": "<s>"}),
     "vocab.json": text({"a": 0}),
     "merges.txt": b"#version: 0.2\na b\n",

@@ -58,7 +58,11 @@ def _maker(name: str, content: bytes | Callable[..., object]) -> Callable[[Path]
         made = content
         if callable(content):
             wanted = inspect.signature(content).parameters.values()
-            made = content(folder) if any(p.default is p.empty for p in wanted) else content()
+            made = (
+                content(folder)
+                if any(p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD for p in wanted)
+                else content()
+            )
         if isinstance(made, bytes):
             path = folder / _file_name(name)
             path.write_bytes(made)

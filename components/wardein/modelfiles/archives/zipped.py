@@ -127,6 +127,10 @@ class Archive:
             self.examination.leave_out(content, "is damaged: its checksum is another one")
 
 
+# What a zip archive can be beside a zip archive.
+KINDS: tuple[type[Kind], ...] = (TorchZip, KerasZip, SkopsZip, TorchServe, Arrays)
+
+
 def matches(content: Content, head: bytes) -> bool:
     """Whether a reader that begins at the first byte, or one that begins at the last, finds a zip archive."""
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
@@ -160,9 +164,8 @@ def examine(content: Content, examination: Examination) -> None:
 def _kinds(archive: Archive) -> list[Kind]:
     """The kinds of model that the archive is: usually one, and the zip archive is called after it."""
     content, examination = archive.content, archive.examination
-    every: tuple[Kind, ...] = (TorchZip(), KerasZip(), SkopsZip(), TorchServe(), Arrays())
     names = [member.name for member in archive.directory.members]
-    kinds = [kind for kind in every if kind.matches(names)]
+    kinds = [kind for kind in (kind() for kind in KINDS) if kind.matches(names)]
     for kind in kinds:
         examination.kinds[kind.NAME] += 1
     if kinds and not content.part and examination.formats.get(content.path) == NAME:

@@ -44,10 +44,6 @@ class Folder:
         with opened(file) as content:
             self.examination.leave_out(content, reason)
 
-    def is_code(self, path: str) -> bool:
-        """Whether a file is Python source."""
-        return self.examination.formats.get(path) == "python-source"
-
     def refer(self, file: File, name: str, what: str) -> None:
         """Check a path that a file names: it stays in the folder, and something is there.
 

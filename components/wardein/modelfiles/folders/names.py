@@ -48,7 +48,7 @@ def _examine_name(file: File, folder: Folder) -> None:
         folder.tell(rules.HOOK, file, f"is run by its name, {file.name!a}")
     elif file.suffix == ".pth" and folder.examination.formats.get(file.path) in ("text", "python-source"):
         folder.tell(rules.HOOK, file, "is a text that Python reads at its start, and runs lines of")
-    elif folder.is_code(file.path) and _SERVED.fullmatch(file.path):
+    elif _SERVED.fullmatch(file.path):
         folder.tell(rules.LOADED_CODE, file, "is code of a name that loaders and servers run")
     elif any(part.startswith(".") for part in parts) and file.name not in _HIDDEN:
         folder.tell(rules.HIDDEN, file, "is a hidden file, or lies in a hidden folder")

@@ -11,13 +11,12 @@ NAME = "jinja"
 TEXT = True
 
 _ALWAYS = (".jinja", ".jinja2", ".j2")
-_PERHAPS = (".tmpl", ".tpl", ".template")
+_PERHAPS = (".tmpl", ".tpl", ".template", "chat_template", "chat_template.txt")
 
 
 def matches(content: Content, head: bytes) -> bool:
     """Whether it is called so."""
-    name = content.name.lower()
-    return name.endswith((*_ALWAYS, *_PERHAPS)) or "chat_template" in name
+    return content.name.lower().endswith((*_ALWAYS, *_PERHAPS))
 
 
 def examine(content: Content, examination: Examination) -> None:

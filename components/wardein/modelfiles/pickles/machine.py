@@ -17,7 +17,7 @@ from wardein.modelfiles.pickles.memo import Memo
 from wardein.modelfiles.pickles.steps import STEPS
 from wardein.modelfiles.pickles.values import Atoms, Box, Value
 
-_FIRST_WINDOW, _WINDOW = 16 * 1024, 512 * 1024
+_FIRST_WINDOW, _WINDOW = 16 * 1024, 256 * 1024
 # No opcode of the inner loop has more bytes, the one that puts its value aside included.
 _MARGIN = 300
 # Of opcodes, not of the payloads that are passed over.
@@ -25,6 +25,7 @@ _MOST_BYTES = 512 * 1024**2
 _MOST_VALUES = 1_000_000
 _MOST_MARKS = 100_000
 _MOST_HELD = 300_000
+_MOST_BOXES = 150_000
 
 _STRING, _MEMOIZE, _BINPUT, _BINGET = op.SHORT_BINUNICODE, op.MEMOIZE, op.BINPUT, op.BINGET
 _BINPUTS, _BINGETS = {op.BINPUT, op.LONG_BINPUT}, {op.BINGET, op.LONG_BINGET}
@@ -229,7 +230,13 @@ class Machine:
         self.memo.check()
         if len(self.stack) > _MOST_VALUES or len(self.marks) > _MOST_MARKS:
             raise Unexamined("piles up more values than can be followed")
-        boxes = [v for held in (self.stack, self.memo.objects) for v in held if type(v) is Box]
+        boxes = [value for value in self.stack if type(value) is Box]
+        if len(boxes) > _MOST_BOXES:
+            self.stack[:-1] = [_outline(value) for value in self.stack[:-1]]
+            boxes = [value for value in self.stack if type(value) is Box]
+            if len(boxes) > _MOST_BOXES:
+                raise Unexamined("opens more containers than can be followed")
+        boxes += [value for value in self.memo.objects if type(value) is Box]
         for heavy in (64, 0):
             if sum(box.weight for box in boxes) > _MOST_HELD:
                 for box in boxes:
@@ -271,3 +278,8 @@ class Machine:
         values = self.stack[mark:]
         del self.stack[mark:]
         return values
+
+
+def _outline(value: Value) -> Value:
+    """Of a tuple that is whole, only that it is one; of everything else, all."""
+    return value.at if type(value) is Box and value.kind == "tuple" and value.depth < 3 else value

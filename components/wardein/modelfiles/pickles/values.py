@@ -76,7 +76,7 @@ class Box:
 
     def __init__(self, kind: str, at: int, items: list[Value] | None = None, of: Global | None = None) -> None:
         self.kind, self.at, self.of, self.depth = kind, at, of, 1
-        self.items: list[Value] | None = items or []
+        self.items: Sequence[Value] | None = items or ()
         self.weight = 1 + len(self.items)
         if items:
             if self.weight > _FEW_ITEMS:
@@ -96,7 +96,7 @@ class Box:
             if len(kept) + len(items) > _ITEMS.get(self.kind, _FEW_ITEMS):
                 self.forget()
             else:
-                kept.extend(items)
+                self.items = [*kept, *items] if kept else list(items)
                 self.weight += len(items)
         for item in items:
             if type(item) is Box:
