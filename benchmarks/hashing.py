@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hashing and signing of 1, 100 and 10,000 files, against OpenSSL over all cores and the model_signing command.
 
-    python benchmarks/hashing.py [--gigabytes 1] [--runs 3] [--model-signing PROGRAM] [--python PROGRAM] [--folder DIR]
+    python benchmarks/hashing.py [--gigabytes 1] [--runs 3] [--model-signing PROGRAM] [--python PROGRAM]
 
 Turn by turn on the same files, warm; the median wall seconds and their ratios. OpenSSL is run as `openssl dgst -sha256`
 by as many processes as there are cores, each with its share of the files. Two targets for our hasher, at 4 GB: at most
 1.1 times OpenSSL's time, and ahead of model_signing. Signing may add 0.1 s to it: the statement and the signature,
 without the start of the interpreter. --python names an interpreter whose environment holds the extra `sign` and no
-other, as model_signing's holds nothing else: where the clouds' libraries are installed too, starting takes half a second
-more. Ends with 1 if one of them is missed.
+other: where the libraries of clouds lie beside, starting takes half a second more, and model_signing has none beside.
+Ends with 1 if one of them is missed.
 """
 
 from __future__ import annotations

@@ -261,7 +261,7 @@ def _copy(param: Param, path: Path, folder: Path) -> Copy:
     if not path.is_dir() and path.stat().st_size == 0 and path.is_file():
         mend = "give the file that the previous step wrote"
         raise WardeinError(f"{path} is empty (0 bytes)", where=param.flag, mend=mend)
-    if False:
+    if param.artifact == "Artifact":
         return in_place(path)  # it is only told apart by its digests, and those are of what was read here
     return copy_of(path, folder, links=param.artifact == "Source")
 

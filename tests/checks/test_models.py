@@ -23,7 +23,7 @@ import pytest
 import skops.io
 from joblib.numpy_pickle import NumpyArrayWrapper
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import make_column_transformer
+from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.datasets import load_iris
 from sklearn.ensemble import (
     AdaBoostClassifier,
@@ -34,8 +34,11 @@ from sklearn.ensemble import (
     StackingClassifier,
 )
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
+from sklearn.feature_selection import SelectKBest, f_classif
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression, SGDClassifier
+from sklearn.metrics import f1_score, make_scorer
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, RadiusNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
@@ -135,6 +138,10 @@ def write_pickle(value, path: Path) -> None:
 
 def write_joblib(value, path: Path) -> None:
     joblib.dump(value, path)
+
+
+def write_packed(value, path: Path) -> None:
+    joblib.dump(value, path, compress=("lz4", 3), protocol=2)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -542,6 +549,51 @@ def test_something_to_call_is_refused_and_its_parameter_named(tmp_path, flowers,
     refuses(tmp_path / "model", model, r"gives FunctionTransformer\.func something to call")
 
 
+PICKLED = b"\x80\x02"
+
+
+@pytest.mark.parametrize(
+    ("stream", "says"),
+    [
+        (b"csklearn.pipeline\nPipeline\n]\x85R.", "calls the constructor of sklearn.pipeline.Pipeline"),
+        (b"csklearn.feature_selection._univariate_selection\nf_classif\nK\x01K\x02\x86R.", "as a value only"),
+        (b"csklearn.feature_selection._univariate_selection\nf_classif\n)\x81.", "as a value only"),
+        (b"cfunctools\npartial\ncsklearn.pipeline\nPipeline\n\x85R.", "holds sklearn.pipeline.Pipeline to call it"),
+        (b"cfunctools\npartial\ncsklearn.utils.validation\ncheck_array\n\x85R)R.", "calls a partial that it made"),
+        (b"csklearn.pipeline\nPipeline\n)\x81)R.", "calls a Pipeline that it made itself"),
+        (
+            b"ccopy_reg\n_reconstructor\ncsklearn.pipeline\nPipeline\ncsklearn.pipeline\nFeatureUnion\nN\x87R.",
+            "another",
+        ),
+        (b"csklearn.pipeline\nPipeline\n)\x81K\x01a.", "fills something that is no container"),
+        (b"csklearn.pipeline\nPipeline\n)\x81(K\x01K\x02u.", "fills something that is no container"),
+        (b"csklearn.utils.validation\ncheck_array\n}U\x01aK\x01sb.", "changes the class check_array"),
+        (b"\x82\x01.", "is not a complete pickle"),
+        (b"K\x01Q.", "is not a complete pickle"),
+    ],
+)
+def test_a_name_is_only_used_as_the_list_says(tmp_path, stream, says):
+    (tmp_path / "model").write_bytes(PICKLED + stream)
+    assert says in refusal(tmp_path / "model")
+
+
+def test_what_a_run_allows_is_allowed_in_every_way(tmp_path):
+    (tmp_path / "model").write_bytes(PICKLED + b"csklearn.pipeline\nPipeline\n]\x85R.")
+    assert read_here(tmp_path / "model", "sklearn.pipeline.Pipeline").steps == []
+
+
+def test_a_partial_of_another_function_is_refused_in_its_state_too(tmp_path):
+    held = b"csklearn.utils.validation\ncheck_array\n\x85"
+    state = b"(csklearn.pipeline\nPipeline\n)}Nt"
+    (tmp_path / "model").write_bytes(PICKLED + b"cfunctools\npartial\n" + held + b"R" + state + b"b.")
+    assert "holds sklearn.pipeline.Pipeline to call it later" in refusal(tmp_path / "model")
+
+
+def test_a_library_that_is_missing_is_named_with_its_command(tmp_path):
+    (tmp_path / "model").write_bytes(PICKLED + b"cxgboost.sklearn\nXGBClassifier\n)\x81.")
+    assert "xgboost is not installed here; run: pip install xgboost" in refusal(tmp_path / "model")
+
+
 def test_a_method_cannot_be_put_in_the_place_of_another(fitted):
     model = pickle.loads(pickle.dumps(fitted))
     model.predict = np.zeros(3).tofile
@@ -569,6 +621,10 @@ def honest_models(flowers) -> dict[str, object]:
         remainder="passthrough",
     )
     linear = LogisticRegression(max_iter=500)
+    by_type = make_column_transformer(
+        (OneHotEncoder(), make_column_selector(dtype_include="category")),
+        (StandardScaler(), make_column_selector(dtype_include=np.number)),
+    )
     stack = StackingClassifier([("tree", DecisionTreeClassifier()), ("near", KNeighborsClassifier(3))], linear)
     return {
         "tree": DecisionTreeClassifier().fit(rows, labels),
@@ -586,6 +642,18 @@ def honest_models(flowers) -> dict[str, object]:
         "infrequent": make_pipeline(infrequent, linear).fit(towns, labels),
         "calibrated": CalibratedClassifierCV(LinearSVC()).fit(rows, labels),
         "stack": stack.fit(rows, labels),
+        "categories": HistGradientBoostingClassifier(max_iter=3).fit(towns, labels),
+        "categories in numbers": HistGradientBoostingClassifier(max_iter=3, categorical_features=[3]).fit(
+            rows.round(), labels
+        ),
+        "search": GridSearchCV(linear, {"C": [1, 2]}, cv=2, scoring="f1_macro").fit(rows, labels),
+        "random search": RandomizedSearchCV(linear, {"C": [1, 2]}, cv=2, n_iter=1).fit(rows, labels),
+        "scorer": GridSearchCV(linear, {"C": [1, 2]}, cv=2, scoring=make_scorer(f1_score, average="macro")).fit(
+            rows, labels
+        ),
+        "by type": make_pipeline(by_type, GaussianNB()).fit(towns, labels),
+        "best": make_pipeline(SelectKBest(f_classif, k=2), GaussianNB()).fit(rows, labels),
+        "isotonic": CalibratedClassifierCV(linear, method="isotonic", cv=2).fit(rows, labels),
         "bins": make_pipeline(KBinsDiscretizer(3), LogisticRegression()).fit(rows, labels),
     }
 
@@ -594,7 +662,9 @@ def test_honest_models_are_not_taken_for_damaged(tmp_path, flowers):
     rows = flowers[0].assign(town=pd.Categorical(np.array(["a", "b", "c"])[flowers[1]]))
     for name, model in honest_models(flowers).items():
         given = rows[list(model.feature_names_in_)]
-        assert (load_again(tmp_path / "model", model).predict(given) == model.predict(given)).all(), name
+        for write in (skops.io.dump, write_pickle, write_joblib, write_packed):
+            write(model, tmp_path / "model")
+            assert (read_here(tmp_path / "model").predict(given) == model.predict(given)).all(), (name, write)
 
 
 def wild_tree(field, value):
@@ -633,6 +703,46 @@ def as_category(model):
 
 def preprocessed(model):
     model._preprocessor = make_column_transformer(("passthrough", [0])).fit(np.zeros((2, 4)))
+
+
+def wild_table(model):
+    split = model._predictors[0][0].nodes["is_categorical"].argmax()
+    model._predictors[0][0].nodes["bitset_idx"][split] = 10**9
+
+
+def narrow_tables(model):
+    model._predictors[0][0].raw_left_cat_bitsets = np.zeros((9, 1), dtype=np.uint32)
+
+
+def other_categories(model):
+    model._bin_mapper.is_categorical_ = np.zeros(9, dtype=bool)
+
+
+def no_category(model):
+    model._bin_mapper.is_categorical_ = np.zeros(4, dtype=bool)
+
+
+def wild_category(model):
+    model._bin_mapper.bin_thresholds_[3] = np.array([1e9])
+
+
+def fewer_columns(model):
+    name, step, columns = model._preprocessor.transformers_[0]
+    step.categories_, step.n_features_in_ = step.categories_[1:], 3
+    step.feature_names_in_ = step.feature_names_in_[1:]
+    model._preprocessor.transformers_[0] = (name, step, np.arange(4) > 0)
+
+
+def other_function(model):
+    model._preprocessor.transformers_[1][1].func = np.log1p
+
+
+def hot(model):
+    model._preprocessor.transformers_[0] = ("encoder", OneHotEncoder(), model._preprocessor.transformers_[0][2])
+
+
+def categorical():
+    return HistGradientBoostingClassifier(max_iter=2, categorical_features=[0, 1, 2, 3])
 
 
 def wider_stage(model):
@@ -694,6 +804,8 @@ def no_intercept(model):
         (lambda: HistGradientBoostingClassifier(max_iter=2), wild_node("right", 2**32 - 1)),
         (lambda: HistGradientBoostingClassifier(max_iter=2), as_category),
         (lambda: HistGradientBoostingClassifier(max_iter=2), preprocessed),
+        *((categorical, harm) for harm in (wild_table, narrow_tables, other_categories, no_category, wild_category)),
+        *((categorical, harm) for harm in (fewer_columns, other_function, hot)),
         (KNeighborsClassifier, wild_neighbour(1, [10**9])),
         (KNeighborsClassifier, wild_neighbour(2, ["idx_end", 10**9])),
         (lambda: KNeighborsClassifier(leaf_size=200), wild_neighbour(2, ["is_leaf", 0])),
@@ -705,7 +817,7 @@ def no_intercept(model):
     ],
 )
 def test_an_index_that_points_outside_the_model_is_refused(flowers, make, harm):
-    model = make().fit(*flowers)
+    model = make().fit(flowers[0].round(), flowers[1])
     make_safe(model)
     harm(model)
     with pytest.raises(Refused, match="is damaged|does not fit together"):

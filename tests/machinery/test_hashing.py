@@ -63,6 +63,25 @@ def test_one_large_file_is_copied_as_it_is_hashed(large: Path, tmp_path: Path) -
     assert copied.digest == hash_file(large).digest == hashlib.sha256(large.read_bytes()).hexdigest()
 
 
+def test_a_buffer_is_not_filled_again_before_it_was_hashed(large: Path, tmp_path: Path, monkeypatch) -> None:
+    class Slow:
+        """A sha256 that lets the reader run ahead."""
+
+        def __init__(self) -> None:
+            self.digest = hashlib.sha256()
+            self.hexdigest = self.digest.hexdigest
+
+        def update(self, content: memoryview) -> None:
+            time.sleep(0.02)
+            self.digest.update(content)
+
+    right = hashlib.sha256(large.read_bytes()).hexdigest()
+    monkeypatch.setattr(hashing, "_BLOCK", 100_000)
+    monkeypatch.setattr(hashing, "hashlib", type("Stand", (), {"sha256": Slow}))
+    (tmp_path / "to").mkdir()
+    assert copy_of(large, tmp_path / "to").path.tree.files[0].digest == right
+
+
 def test_each_byte_is_read_once(large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a copy, or an artifact in its place, is made of is known from then on."""
     (tmp_path / "to").mkdir()
@@ -85,10 +104,13 @@ def test_signing_and_verifying_read_the_artifact_once(command, house, tmp_path, 
     if command == "verify-artifact":
         assert wardein(*sign).code == 0
     opened: list[str] = []
-    really = hashing._opened
+    created: list[str] = []
+    really, make = hashing._opened, hashing._created
+    monkeypatch.setattr(hashing, "_created", lambda path, *rest: (created.append(path), make(path, *rest))[1])
     monkeypatch.setattr(hashing, "_opened", lambda path, *rest: (opened.append(path), really(path, *rest))[1])
     assert wardein(*(verify if command == "verify-artifact" else sign)).code == 0
-    assert [Path(path).name for path in opened].count("a.bin") == 1
+    assert [path for path in opened if path.endswith("a.bin")] == [str(model / "a.bin")]
+    assert not [path for path in created if path.endswith("a.bin")], "it was copied"
 
 
 CHANGES: dict[str, Callable[[Path], object]] = {
@@ -185,18 +207,24 @@ def test_of_several_faults_the_first_is_told(tmp_path: Path) -> None:
 def test_whoever_stops_waiting_stops_the_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a time limit does; nothing reads on in the background."""
     for name in "abc":
-        (tmp_path / name).write_bytes(bytes(200_000))
-    joined = threading.Thread.join
+        (tmp_path / name).write_bytes(bytes(1600))
+    joined, read = threading.Thread.join, os.readv
 
     def struck(thread: threading.Thread, timeout: float | None = None) -> None:
         monkeypatch.setattr(threading.Thread, "join", joined)
         raise WardeinError("the time is up")
 
-    before = threading.active_count()
+    def slow(descriptor: int, buffers: list[memoryview]) -> int:
+        time.sleep(0.01)
+        return read(descriptor, buffers)
+
+    before, started = threading.active_count(), time.monotonic()
     monkeypatch.setattr(threading.Thread, "join", struck)
+    monkeypatch.setattr(os, "readv", slow)
     with pytest.raises(WardeinError, match="the time is up"):
-        hash_all([Reading(name, str(tmp_path / name), 200_000) for name in "abc"])
+        hash_all([Reading(name, str(tmp_path / name), 1600) for name in "abc"])
     assert threading.active_count() == before
+    assert time.monotonic() - started < 2, "it takes 4 seconds to the end"
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "link", "nothing"])

@@ -41,7 +41,7 @@ RULES = {
         "model/keras-lambda",
         "model/keras-object",
         "model/keras-file-reference",
-        "model/duplicate-key",
+        "model/keras-duplicate-name",
         "model/custom-operator",
     },
     "h5": set(),
@@ -238,7 +238,7 @@ def test_duplicate_keys_do_not_take_long(tmp_path: Path) -> None:
     text = b'{"class_name": "Sequential", "config": {' + b",".join(b'"a%d": 1' % (i % 50_000) for i in range(100_000))
     (tmp_path / "m.json").write_bytes(text + b"}}")
     start = time.process_time()
-    assert "model/duplicate-key" in fails(examine_model(tmp_path / "m.json", []))
+    assert "model/keras-duplicate-name" in fails(examine_model(tmp_path / "m.json", []))
     assert time.process_time() - start < 5
 
 

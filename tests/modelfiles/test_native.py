@@ -245,7 +245,8 @@ def test_json_that_python_refuses_is_refused(value: Any, data: st.DataObject, tm
 
 def test_json_is_read_across_the_ends_of_what_is_read_at_a_time(tmp_path: Path) -> None:
     for shift in range(12):
-        value = {"p": "x" * (256 * 1024 - 20 + shift), "wanted": ["é" * 10, 12345, {"a": "\\"}], "q": [1.5] * 5, "r": "y"}
+        wanted = ["é" * 10, 12345, {"a": "\\"}]
+        value = {"p": "x" * (256 * 1024 - 20 + shift), "wanted": wanted, "q": [1.5] * 5, "r": "y"}
         text = json.dumps(value, ensure_ascii=False).encode()
         assert streamed(text, tmp_path) == [value["wanted"]]
 

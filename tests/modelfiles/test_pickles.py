@@ -372,7 +372,6 @@ def test_memory_is_bounded_whatever_the_file_holds(kind: str, expected: int, tmp
     found, left_out, megabytes = map(int, ran.stdout.split())
     assert min(found + left_out, 1) == expected
     assert megabytes < 100
-    print(megabytes)
 
 
 def test_opcodes_end_in_bounded_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.conftest import House, Ran
 
@@ -374,3 +377,38 @@ def test_a_trust_root_with_an_entry_that_could_not_count_is_an_error(
     ran = bench.verify()
     assert ran.code == 2
     assert why in ran.one_line
+
+
+def test_a_damaged_chain_is_never_taken_for_another(bench: Bench) -> None:
+    """Whatever bytes of the certificates are others: FAIL or ERROR, in one line, and never a traceback."""
+    root = make("root", ca=True)
+    between = make("between", root, ca=True)
+    assert bench.sign(make("leaf", between), between).code == 0
+    trust(bench.house, root)
+    from wardein.errors import WardeinError
+    from wardein.evidence import trust as trust_roots
+    from wardein.evidence.artifact_signer import signer_of
+    from wardein.evidence.model_signing import open_bundle
+
+    data, listed = json.loads(bench.bundle.read_text()), trust_roots.load(bench.house.trust)
+    whole = [
+        base64.b64decode(c["rawBytes"]) for c in data["verificationMaterial"]["x509CertificateChain"]["certificates"]
+    ]
+    assert signer_of(open_bundle(bench.bundle), listed, datetime.now(UTC)).name == "house-ca"
+
+    @settings(max_examples=150, deadline=None)
+    @given(st.integers(0, 1), st.integers(0, 10_000), st.integers(1, 255), st.booleans())
+    def damaged(which: int, place: int, other: int, cut: bool) -> None:
+        chain = [bytearray(content) for content in whole]
+        at = place % len(chain[which])
+        if cut:
+            del chain[which][at:]
+        else:
+            chain[which][at] ^= other
+        encoded = [{"rawBytes": base64.b64encode(content).decode()} for content in chain]
+        material = {"x509CertificateChain": {"certificates": encoded}}
+        bench.bundle.write_text(json.dumps(data | {"verificationMaterial": material}))
+        with pytest.raises(WardeinError):
+            signer_of(open_bundle(bench.bundle), listed, datetime.now(UTC))
+
+    damaged()

@@ -229,6 +229,17 @@ def test_a_keyless_vector_whose_statement_was_exchanged_is_refused(keyless, mode
     assert verify(wardein, model, bundle, keyless()).code == 1
 
 
+def test_what_sigstore_verified_is_what_is_read(keyless, model, wardein, monkeypatch) -> None:
+    """Its client reads the bundle once more; were it to find another statement in it, that would count for nothing."""
+    from wardein.evidence.keyless import Certified
+
+    other = ("application/vnd.in-toto+json", b"{}")
+    monkeypatch.setattr(Certified, "payload_of", lambda certified, bundle: other)
+    ran = verify(wardein, model, CORPUS / "keyless.sig", keyless())
+    assert ran.code == 1
+    assert "the signature does not hold" in ran.out
+
+
 def test_a_keyless_bundle_without_sigstores_client_is_an_error(keyless, model, wardein, monkeypatch) -> None:
     monkeypatch.setattr("wardein.evidence.keyless.find_spec", lambda name: None)
     ran = verify(wardein, model, CORPUS / "keyless.sig", keyless())

@@ -984,20 +984,34 @@ class ScanModelOperator(StepOperator):
 
 
 class SmokeTestOperator(StepOperator):
-    """Load a model in a sandbox and let it predict a sample, twice.
+    """Load a model in a sandbox, let it predict a sample of rows, and see that it does so reliably and nothing else.
 
+    The sandbox is a process without network, keys and files, which can start no program and no other process.
+    What the model tries all the same is told by the kernel, and fails the check. The model fails as well if it
+    takes too much time or memory, misses columns, cannot predict the rows, answers differently when it is asked
+    again, or when a row stands alone or elsewhere in the table, or if its answers make no sense: probabilities
+    that do not add up to one, numbers that are not finite or out of bounds.
+
+    A model that cannot be read, is refused, or whose process dies ends in ERROR, unless it tried something
+    forbidden. What this machine's kernel cannot prevent or tell is a finding that does not fail.
+
+    References: MITRE ATLAS AML.T0011.000 (unsafe AI artifacts), CWE-502. The Linux kernel's documentation of
+    Landlock and of seccomp filters.
 
     Args:
-        model: The model.
-        data: Rows to predict, as CSV or Parquet.
+        model: The fitted scikit-learn classifier or regressor: skops, or a pickle or joblib file.
+        data: Rows as the model will meet them, as CSV or Parquet, with its features under their names; other
+            columns, such as the label, are not shown to it.
         evidence: Where to write the evidence: an absolute path that the command can write and the worker can
             read.
-        rows: How many of the rows to predict.
-        max_seconds: Seconds that loading and predicting may take.
-        max_memory_mib: Mebibytes of memory that it may take.
-        low: The smallest prediction that makes sense.
-        high: The largest prediction that makes sense; the same as low for no bounds.
-        allow: Globals that a pickle may refer to on top of the audited ones, as module.name.
+        rows: How many of the rows to predict, evenly spread over the table; all of them if it has fewer.
+        max_seconds: Seconds that loading the model and all its predictions may take together, at most 86400;
+            starting the sandbox counts, about two seconds.
+        max_memory_mib: Mebibytes of memory that the model may take on top of its libraries.
+        bounds: For a regressor the smallest and the largest number that make sense as a prediction, for example
+            0 and 120; empty for no bounds. A classifier's probabilities have bounds anyway.
+        allow: Globals that a pickle may refer to on top of the audited ones, as module.name; who allows one
+            vouches for it, and a policy has to agree. The sandbox holds all the same.
         policy: A policy folder whose thresholds are applied as well.
         html: Where to write the report page; empty for none.
         key: The URI of the key that signs the evidence: a reference, never key material; empty for
@@ -1019,8 +1033,7 @@ class SmokeTestOperator(StepOperator):
         rows: int | str = 100,
         max_seconds: float | str = 60.0,
         max_memory_mib: int | str = 2048,
-        low: float | str = 0.0,
-        high: float | str = 0.0,
+        bounds: list[float] | str = [],
         allow: list[str] | str = [],
         policy: str = "",
         html: str = "",
@@ -1036,8 +1049,7 @@ class SmokeTestOperator(StepOperator):
             "rows": rows,
             "max_seconds": max_seconds,
             "max_memory_mib": max_memory_mib,
-            "low": low,
-            "high": high,
+            "bounds": bounds,
             "allow": allow,
             "policy": policy,
         }
@@ -1151,18 +1163,23 @@ class VerifyArtifactOperator(StepOperator):
     must have let exactly these bytes through, in the trust root's environment, under the policy that it pins.
 
     References: OpenSSF Model Signing specification v1.0 (2026); SLSA Verification Summary Attestation v1; DSSE
-    v1.0.
+    v1.0; RFC 5280.
 
     Args:
         artifact: The file or folder to verify.
-        trust: The trust root (trust.json); a key with the role ``train`` must have signed the bundle, one with
-            the role ``gate`` the decision.
+        trust: The trust root (trust.json); a key, a certificate or a Sigstore identity with the role ``train``
+            must have signed the bundle, a key with the role ``gate`` the decision.
         evidence: Where to write the evidence: an absolute path that the command can write and the worker can
             read.
         signature: The bundle that sign-artifact (or ``model_signing sign``) wrote; a gate counts only evidence
             with it.
         vsa: Evidence that holds the gate's decision (SLSA Verification Summary); at least one of the two is
             needed.
+        name: What the artifact has to have been signed as; empty for anything.
+        min_version: The earliest version that it may have been signed as, for example 1.4.0; empty for any, or
+            none.
+        layout: Whether files that may be executed and empty folders have to be as signed. Say false where
+            storage keeps neither, as object stores do: differences are then told, and do not fail.
         policy: A policy folder whose thresholds are applied as well.
         html: Where to write the report page; empty for none.
         key: The URI of the key that signs the evidence: a reference, never key material; empty for
@@ -1183,6 +1200,9 @@ class VerifyArtifactOperator(StepOperator):
         evidence: str,
         signature: str = "",
         vsa: str = "",
+        name: str = "",
+        min_version: str = "",
+        layout: bool | str = True,
         policy: str = "",
         html: str = "",
         key: str = "",
@@ -1191,7 +1211,16 @@ class VerifyArtifactOperator(StepOperator):
         fail_on: FailOn = "verdict",
         **kwargs: Any,
     ) -> None:
-        parameters = {"artifact": artifact, "trust": trust, "signature": signature, "vsa": vsa, "policy": policy}
+        parameters = {
+            "artifact": artifact,
+            "trust": trust,
+            "signature": signature,
+            "vsa": vsa,
+            "name": name,
+            "min_version": min_version,
+            "layout": layout,
+            "policy": policy,
+        }
         super().__init__(
             parameters=parameters,
             evidence=evidence,
@@ -1207,19 +1236,26 @@ class VerifyArtifactOperator(StepOperator):
 class SignArtifactOperator(StepOperator):
     """Sign every file of an artifact with one OpenSSF Model Signing v1.0 bundle.
 
-    The bundle can be verified by verify-artifact and, independently of wardein, by ``model_signing verify``.
-    Every file counts, there is no ignore list; symbolic links are refused. The signature lies beside the
-    artifact, never inside it.
+    The bundle can be verified by verify-artifact and, where the key is an elliptic curve's, independently of
+    wardein by ``model_signing verify``. Every file counts, there is no ignore list; symbolic links are refused.
+    Which files may be executed, which folders are empty, the time, and what the artifact is called are signed
+    as well. The signature lies beside the artifact, never inside it.
 
-    References: OpenSSF Model Signing specification v1.0 (2026); DSSE v1.0; in-toto Statement v1.
+    References: OpenSSF Model Signing specification v1.0 (2026); DSSE v1.0; in-toto Statement v1; RFC 5280.
 
     Args:
         artifact: The file or folder to sign, for example a model.
         signature: Where to write the bundle (JSON); outside the artifact's folder.
         signer: The URI of the private key of the role ``train``: file:PATH, or hsm: awskms: azurekms: gcpkms:
-            hv: gnupg:. OMS takes elliptic-curve keys P-256, P-384 and P-521.
+            hv:; of the kind P-256, P-384, P-521, Ed25519 or RSA. Or sigstore: to sign without a key, by this
+            machine's identity at Sigstore's public instance.
         evidence: Where to write the evidence: an absolute path that the command can write and the worker can
             read.
+        certificates: A PEM file with the certificate of the key first and those that lead to the root after it;
+            it has to be for code signing. None to sign with the bare key.
+        name: What the artifact is called, whatever its file is called; empty for nothing.
+        version: Which version of it this is, for example 1.4.0; promote puts no earlier one in its place. Empty
+            for none.
         policy: A policy folder whose thresholds are applied as well.
         html: Where to write the report page; empty for none.
         key: The URI of the key that signs the evidence: a reference, never key material; empty for
@@ -1239,6 +1275,9 @@ class SignArtifactOperator(StepOperator):
         signature: str,
         signer: str,
         evidence: str,
+        certificates: str = "",
+        name: str = "",
+        version: str = "",
         policy: str = "",
         html: str = "",
         key: str = "",
@@ -1247,7 +1286,15 @@ class SignArtifactOperator(StepOperator):
         fail_on: FailOn = "verdict",
         **kwargs: Any,
     ) -> None:
-        parameters = {"artifact": artifact, "signature": signature, "signer": signer, "policy": policy}
+        parameters = {
+            "artifact": artifact,
+            "signature": signature,
+            "signer": signer,
+            "certificates": certificates,
+            "name": name,
+            "version": version,
+            "policy": policy,
+        }
         super().__init__(
             parameters=parameters,
             evidence=evidence,
@@ -1520,7 +1567,9 @@ class PromoteOperator(StepOperator):
     is hashed while it is copied, once, into TARGET, and renamed to TARGET/DIGEST/NAME, its evidence beside it
     in claims.jsonl; TARGET/current is switched to it atomically, and a line is appended to TARGET/audit.jsonl.
     With a registry, the same bytes become a model version there, are read back and hashed, and only then the
-    alias moves.
+    alias moves. Where what is served was signed as a version, nothing earlier and nothing without a version
+    takes its place, except by a break-glass: a roll-back is a release, so the older model is signed again, as a
+    later version.
 
     References: SLSA Verification Summary Attestation v1.
 

@@ -46,6 +46,7 @@ def of_layout(signed: Signed, tree: Tree, *, counts: bool) -> Iterator[Finding]:
     for name, now in sorted(modes.items()):
         if now != (name in signed.executable):
             text = "may be executed, which was not signed" if now else "may no longer be executed, as was signed"
+            text += "; where storage keeps no modes, verify with --layout false"
             yield Finding("signature/mode", Severity.HIGH, text, name, fails=counts)
     for name in sorted(set(tree.empty) ^ signed.empty):
         text = "is an empty folder that was not signed" if name in tree.empty else "is no empty folder, as was signed"

@@ -15,7 +15,9 @@ from wardein.modelfiles.examination import MAX_DEPTH, Examination, Unexamined
 HEAD = 4096
 UNKNOWN = "is of no format that is known here"
 # What lies beside models and is none.
-COMPANIONS = ("arrow", "empty", "feather", "jinja", "json", "numbers", "parquet", "picture", "python-source", "text", "yaml")
+COMPANIONS = (
+    *("arrow", "empty", "feather", "jinja", "json", "numbers", "parquet", "picture", "python-source", "text", "yaml"),
+)
 # Of these alone no model is made.
 NO_MODEL = ("empty", "jinja", "picture", "python-source", "text")
 # Names of files that are often empty, and are there for their name.
@@ -76,7 +78,7 @@ def names() -> Sequence[str]:
     """What the formats of models are called."""
     from wardein.modelfiles.archives.zipped import KINDS
 
-    return sorted({one.NAME for one in (*formats(), *KINDS)} - set(COMPANIONS))
+    return sorted({*(one.NAME for one in formats()), *(kind.NAME for kind in KINDS)} - set(COMPANIONS))
 
 
 def examine(content: Content, examination: Examination) -> None:

@@ -169,7 +169,7 @@ class _Unpacked(io.RawIOBase):
 
 def _lz4() -> Any:
     try:
-        import lz4.frame
+        import lz4.frame  # type: ignore[import-untyped]
     except ImportError:
         raise Refused("is compressed with lz4, which is not installed here", "run: pip install lz4") from None
     return lz4.frame.LZ4FrameDecompressor()

@@ -50,7 +50,7 @@ def give(descriptor: int, table: pd.DataFrame) -> dict[str, Any]:
     if plain and len(table.columns) and all(kind == np.float64 for kind in table.dtypes):
         array = table.to_numpy()
         order = "C" if array.flags.c_contiguous and not array.flags.f_contiguous else "F"
-        _write(descriptor, memoryview(array.ravel(order).view(np.uint8)), 0)  # type: ignore[arg-type]
+        _write(descriptor, array.ravel(order).view(np.uint8).data, 0)
         return {"shape": list(array.shape), "order": order}
     buffers: list[pickle.PickleBuffer] = []
     head = pickle.dumps(table.copy(), protocol=5, buffer_callback=buffers.append)  # a copy has fewer, larger parts
@@ -71,7 +71,7 @@ def take(descriptor: int, said: Mapping[str, Any], columns: pd.Index) -> pd.Data
         array = _read(descriptor, 0, 8 * math.prod(said["shape"])).view(np.float64)
         return pd.DataFrame(array.reshape(said["shape"], order=said["order"]), columns=columns, copy=False)
     head, *parts = [_read(descriptor, offset, length) for offset, length in said["places"]]
-    rows: pd.DataFrame = pickle.loads(head, buffers=parts)  # noqa: S301 - written by the process that started this one
+    rows: pd.DataFrame = pickle.loads(head.data, buffers=parts)  # noqa: S301 - written by who started this process
     return rows
 
 
@@ -111,20 +111,24 @@ def fetch(descriptor: int, said: Any) -> list[np.ndarray]:
         raise ValueError("describes no arrays")
     arrays = []
     for part in said:
-        kind, shape, offset = (part.get(name) if isinstance(part, dict) else None for name in ("type", "shape", "at"))
-        sizes = shape if isinstance(shape, list) else [None]
-        if (
-            not (isinstance(kind, str) and _TYPE.fullmatch(kind))
-            or len(sizes) > _MAX_DIMENSIONS
-            or not all(type(size) is int and 0 <= size <= MAX_ANSWER for size in [*sizes, offset])
-            or math.prod(sizes) * np.dtype(kind).itemsize > MAX_ANSWER
-        ):
-            raise ValueError("describes an array that makes no sense")
-        array: np.ndarray = np.empty(sizes, dtype=kind)
+        kind, shape, offset = _described(part)
+        array: np.ndarray = np.empty(shape, dtype=kind)
         if array.nbytes:
-            _fill(descriptor, memoryview(array.reshape(-1).view(np.uint8)), offset)
+            _fill(descriptor, array.reshape(-1).view(np.uint8).data, offset)
         arrays.append(array)
     return arrays
+
+
+def _described(part: Any) -> tuple[str, list[int], int]:
+    """Type, shape and offset of an array, if they make sense."""
+    import numpy as np
+
+    kind, shape, offset = (part.get(name) if isinstance(part, dict) else None for name in ("type", "shape", "at"))
+    if isinstance(kind, str) and _TYPE.fullmatch(kind) and isinstance(shape, list) and type(offset) is int:
+        fits = len(shape) <= _MAX_DIMENSIONS and all(type(size) is int and 0 <= size <= MAX_ANSWER for size in shape)
+        if fits and 0 <= offset <= MAX_ANSWER and math.prod(shape) * np.dtype(kind).itemsize <= MAX_ANSWER:
+            return kind, shape, offset
+    raise ValueError("describes an array that makes no sense")
 
 
 def _write(descriptor: int, part: memoryview, offset: int) -> None:
@@ -137,7 +141,7 @@ def _read(descriptor: int, offset: int, length: int) -> np.ndarray:
     import numpy as np
 
     part: np.ndarray = np.empty(length, dtype=np.uint8)
-    _fill(descriptor, memoryview(part), offset)
+    _fill(descriptor, part.data, offset)
     return part
 
 

@@ -51,7 +51,7 @@ class Held:
             raise Refused(
                 f"holds a {name}, not a classifier or a regressor", "give a fitted scikit-learn model or Pipeline"
             )
-        facts = {"kind": kind, "type": name, "format": self._format}
+        facts: dict[str, Any] = {"kind": kind, "type": name, "format": self._format}
         if kind == "classifier":
             facts["classes"] = self._named_classes()
             facts["probabilities"] = hasattr(estimator, "predict_proba")

@@ -101,21 +101,55 @@ def _check_tree(tree: Any) -> None:
 
 
 def _check_histogram_trees(model: Any) -> None:
-    """The same for these; those that split by category refer to names that are not on the list."""
+    """The same for these, and for their splits by category, which look numbers up in tables of bits."""
     import numpy as np
     from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
 
-    _require(model._preprocessor is None, "it encodes categories by itself, in a way that cannot be loaded")
+    if model._preprocessor is not None:
+        _check_preprocessor(model._preprocessor, model.n_features_in_)
+    categorical = np.asarray(model._bin_mapper.is_categorical_, dtype=bool)
+    _require(categorical.shape == (model.n_features_in_,), "it was told of the categories of other features")
+    model._bin_mapper.make_known_categories_bitsets()  # raises if a category is none that fits in its table
     for tree in (tree for trees in model._predictors for tree in trees):
-        nodes = tree.nodes
+        nodes, tables = tree.nodes, tree.raw_left_cat_bitsets
         _require(nodes.dtype == PREDICTOR_RECORD_DTYPE and nodes.ndim == 1 and len(nodes), "a tree has no nodes")
+        _require(tables.dtype == np.uint32 and tables.ndim == 2 and tables.shape[1] == 8, "a tree has other tables")
         inner = nodes[nodes["is_leaf"] == 0]
         place = np.arange(len(nodes))[nodes["is_leaf"] == 0]
         for child in (inner["left"], inner["right"]):
             _require(((child > place) & (child < len(nodes))).all(), "a node of a tree points outside the tree")
         feature = inner["feature_idx"]
         _require(((feature >= 0) & (feature < model.n_features_in_)).all(), "a node asks for a missing feature")
-        _require((inner["is_categorical"] == 0).all(), "a node takes a number for a category")
+        splits = inner[inner["is_categorical"] != 0]
+        _require(categorical[splits["feature_idx"]].all(), "a node takes a number for a category")
+        _require((splits["bitset_idx"] < len(tables)).all(), "a node asks for a missing table")
+
+
+def _check_preprocessor(preprocessor: Any, features: int) -> None:
+    """What turns categories into numbers before the trees see them hands on as many columns as it takes."""
+    from functools import partial
+
+    import numpy as np
+    import pandas as pd
+    from sklearn.compose import ColumnTransformer
+    from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
+    from sklearn.utils import check_array
+
+    def usual(step: Any) -> bool:
+        if type(step) is FunctionTransformer:
+            return isinstance(step.func, partial) and step.func.func is check_array
+        return type(step) is OrdinalEncoder or step == "drop"
+
+    steps = [step for _, step, _ in preprocessor.transformers_] if type(preprocessor) is ColumnTransformer else [None]
+    _require(all(map(usual, steps)), "it encodes categories in a way that no training writes")
+    values: list[Any] = [np.nan] * features
+    for _, step, columns in preprocessor.transformers_:
+        if type(step) is OrdinalEncoder:
+            for place, categories in zip(np.arange(features)[columns], step.categories_, strict=True):
+                values[place] = categories[0]
+    columns = getattr(preprocessor, "feature_names_in_", range(features))
+    row = preprocessor.transform(pd.DataFrame({name: [value] for name, value in zip(columns, values, strict=True)}))
+    _require(row.shape == (1, features), "it encodes categories in other columns than the trees look at")
 
 
 def _check_space_tree(tree: Any) -> None:

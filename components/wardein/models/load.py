@@ -117,6 +117,8 @@ class Classifier(Predictor):
         Raises:
             WardeinError: If it cannot predict these rows, or predicts what is none of its classes.
         """
+        import numpy as np
+
         said, arrays = self._asked("predict", rows)
         if "shape" in said:
             shape = tuple(said["shape"]) if isinstance(said["shape"], list) else said["shape"]
@@ -131,7 +133,7 @@ class Classifier(Predictor):
         places = self._only(said, arrays)
         if places.shape != (len(rows),) or places.dtype.kind != "i" or not self._are_classes(places):
             raise WardeinError("answers with something else than one label a row", where="--model")
-        return self.classes[places]
+        return np.asarray(self.classes[places])
 
     def predict_proba(self, rows: pd.DataFrame) -> np.ndarray | None:
         """Class probabilities, shape (n, classes); None if the model has none. Of any size and any shape, if hostile.
@@ -270,7 +272,8 @@ def predictor(facts: Mapping[str, Any], ask: Ask, path: Path) -> Classifier | Re
     if kind == "regressor":
         return Regressor(*common)
     said = facts.get("classes")
-    values = said.get("values") if isinstance(said, dict) else None
+    said = said if isinstance(said, dict) else {}
+    values = said.get("values")
     if kind != "classifier" or not isinstance(values, list) or not values:
         raise _senseless(path)
     if not all(isinstance(value, str | bool | int | float) for value in values):

@@ -17,7 +17,7 @@ from wardein.modelfiles.content import Content
 from wardein.modelfiles.examination import Examination
 from wardein.models.container import Refused, check_archive, check_members, is_archive, open_stream
 from wardein.models.sanity import make_safe
-from wardein.models.unpickling import Unpickler
+from wardein.models.unpickling import PARTIAL, Unpickler
 from wardein.report import Severity
 
 
@@ -63,7 +63,7 @@ def read(content: Content, allow: Sequence[str]) -> tuple[Any, str]:
 def _skops(content: Content, allowed: Allowlist) -> Any:
     import skops.io
 
-    trusted = sorted(allowed.entries)
+    trusted = sorted({*allowed.entries, PARTIAL})
     try:
         with content.open() as file:
             check_archive(file)

@@ -8,6 +8,7 @@ made of.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -76,14 +77,15 @@ def _parts(model: Any, vouched: Sequence[Any]) -> Iterator[Any]:
         Refused: If one of them is something to call.
     """
     seen: set[int] = set()
-    waiting: list[tuple[str, str, Any]] = [("the model", "", model)]
+    waiting: list[tuple[Any, str, Any]] = [(None, "", model)]
     while waiting:
         owner, key, value = waiting.pop()
         if id(value) in seen and not callable(value):
             continue
-        if callable(value) and not (_only_computes(key, value) or value in vouched):
+        if callable(value) and not (_only_computes(owner, key, value) or value in vouched):
+            name = "the model" if owner is None else type(owner).__name__
             raise Refused(
-                f"gives {owner}.{key} something to call, {getattr(value, '__qualname__', type(value).__qualname__)}",
+                f"gives {name}.{key} something to call, {getattr(value, '__qualname__', type(value).__qualname__)}",
                 f"use one of the built-in choices for {key}, given by its name",
             )
         if id(value) not in seen:
@@ -92,17 +94,21 @@ def _parts(model: Any, vouched: Sequence[Any]) -> Iterator[Any]:
             waiting += _held(owner, key, value)
 
 
-def _only_computes(key: str, value: Any) -> bool:
+def _only_computes(owner: Any, key: str, value: Any) -> bool:
     """Whether something callable is a kernel or the like, a listed function, or the data type it is said to be."""
     import numpy as np
 
     if isinstance(value, type):
-        return "dtype" in key and (value in _PLAIN_TYPES or issubclass(value, np.generic))
+        if "dtype" in key:
+            return value in _PLAIN_TYPES or issubclass(value, np.generic)
+        return key == "_baseclass" and value is np.ndarray  # of what a masked array is made
     if isinstance(value, FunctionType | BuiltinFunctionType):
         name = f"{value.__module__}.{value.__qualname__}"
         entry = audited().get(name)
         # What a file may call while it is read builds things; only what it may refer to and not call computes.
-        return entry is not None and entry.uses == {"refer"} and _named(*name.rpartition(".")[::2]) is value
+        listed = entry is not None and entry.uses == {"refer"} and _named(*name.rpartition(".")[::2]) is value
+        # A library may put its own method into a state; a file cannot name one.
+        return listed or inspect.getattr_static(type(owner), value.__name__, None) is value
     # What holds another function to call is looked at by its parts.
     return isinstance(value, np.ufunc | partial) or _type_name(value) in audited()
 
@@ -116,9 +122,11 @@ def _type_name(value: Any) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
-def _held(owner: str, key: str, value: Any) -> Iterator[tuple[str, str, Any]]:
+def _held(owner: Any, key: str, value: Any) -> Iterator[tuple[Any, str, Any]]:
     import numpy as np
 
+    if isinstance(value, type | np.ufunc | FunctionType):
+        return
     if isinstance(value, dict):
         yield from ((owner, key, name) for name in value)
         yield from ((owner, key, part) for part in value.values())
@@ -127,9 +135,9 @@ def _held(owner: str, key: str, value: Any) -> Iterator[tuple[str, str, Any]]:
     if isinstance(value, list | tuple | set | frozenset):
         yield from ((owner, key, part) for part in value)
     if isinstance(value, partial):
-        yield from ((owner, key, part) for part in (value.func, *value.args, *value.keywords.values()))
+        yield from ((owner, key, part) for part in (value.func, *value.args))
+        yield from ((owner, name, part) for name, part in value.keywords.items())
     if isinstance(value, np.ndarray) and value.dtype == object:
         yield from ((owner, key, part) for part in value.ravel())
-    if not isinstance(value, type | np.ufunc):
-        parts = getattr(value, "__dict__", {}).items()
-        yield from ((type(value).__name__, ascii(name)[1:-1][:80], part) for name, part in parts)
+    parts = getattr(value, "__dict__", {}).items()
+    yield from ((value, ascii(name)[1:-1][:80], part) for name, part in parts)

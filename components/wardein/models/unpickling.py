@@ -12,9 +12,11 @@ import io
 import math
 import pickle
 from collections import deque
-from typing import TYPE_CHECKING, Any, BinaryIO
+from functools import partial
+from types import FunctionType
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
-from wardein.modelfiles.allowlist import Allowlist
+from wardein.modelfiles.allowlist import Allowlist, Entry
 from wardein.models.container import Refused
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ _PLACE_HOLDERS = tuple(
     (module, "NumpyArrayWrapper") for module in ("joblib.numpy_pickle", "sklearn.externals.joblib.numpy_pickle")
 )
 _PLAIN = pickle.Unpickler(io.BytesIO())  # noqa: S301 - used to look names up, never to load
+# Holds a function to call later: harmless with one that the list allows as a value, as what it holds only computes.
+PARTIAL = "functools.partial"
 _RECONSTRUCTORS = ("copyreg._reconstructor", "copy_reg._reconstructor")
 
 
@@ -59,6 +63,8 @@ class Unpickler(pickle._Unpickler):
         entry = self._allowed.get(module, name)
         if entry is None and self.proto < 3:  # the names of Python 2, as the lookup below translates them
             entry = self._allowed.get(*_in_python_3(module, name))
+        if f"{module}.{name}" == PARTIAL:
+            entry = entry or Entry(PARTIAL, frozenset(["call"]), "holds what only computes")
         if entry is None:
             raise Refused(f"refers to {module}.{name}, which is not on the list of harmless constructors")
         found = _ArrayAhead if (module, name) in _PLACE_HOLDERS else self._found(module, name)
@@ -84,21 +90,31 @@ class Unpickler(pickle._Unpickler):
         _, name, uses = self._known.get(id(called), (None, "", frozenset[str]()))
         if not name:
             raise Refused(f"calls a {type(called).__name__} that it made itself")
-        if use not in uses and "call" not in uses:
-            raise Refused(f"calls {name}, which the list allows as a value only")
-        if use == "call" and "call" not in uses:
+        if use in uses or "call" in uses:
+            return
+        if "new" in uses:
             raise Refused(f"calls the constructor of {name}, which the list allows to be made without that only")
+        raise Refused(f"calls {name}, which the list allows as a value only")
 
     def load_reduce(self) -> None:
         """Call what the list allows to be called."""
         called, arguments = self.stack[-2:]
         self._require(called, "call")
-        if self._known[id(called)][1] in _RECONSTRUCTORS:
+        name = self._known[id(called)][1]
+        if name == PARTIAL and PARTIAL not in self._allowed.entries:
+            self._require_value(arguments[0])
+        if name in _RECONSTRUCTORS:
             made, base, _ = arguments
             self._require(made, "new")
             if base not in made.__mro__ or base.__module__ != "builtins":
-                raise Refused(f"makes a {made.__name__} by another class's constructor")
+                raise Refused(f"makes a {made.__name__} by the constructor of another class")
         super().load_reduce()  # type: ignore[misc]  # none of these are in its stub
+
+    def _require_value(self, held: Any) -> None:
+        """Make sure that something is a function that the list allows as a value and nothing else."""
+        _, name, uses = self._known.get(id(held), (None, "", frozenset[str]()))
+        if not isinstance(held, FunctionType) or uses != {"refer"}:
+            raise Refused(f"holds {name or type(held).__name__} to call it later")
 
     def load_newobj(self) -> None:
         """Make an object without its constructor."""
@@ -123,6 +139,8 @@ class Unpickler(pickle._Unpickler):
             return
         if isinstance(instance, type) or id(instance) in self._known:
             raise Refused(f"changes the class {getattr(instance, '__name__', type(instance).__name__)}")
+        if isinstance(instance, partial) and PARTIAL not in self._allowed.entries:
+            self._require_value(state[0])
         for part in state if isinstance(state, tuple) and len(state) == 2 else (state,):
             if isinstance(part, dict) and any(isinstance(key, str) and key.startswith("__") for key in part):
                 raise Refused(f"sets a name of Python's own on a {type(instance).__name__}")
@@ -163,7 +181,7 @@ class Unpickler(pickle._Unpickler):
         if not below or not isinstance(below[-1], kinds):
             raise Refused("fills something that is no container")
 
-    dispatch = {  # type: ignore[dict-item]
+    dispatch: ClassVar[dict[int, Any]] = {
         **pickle._Unpickler.dispatch,
         pickle.REDUCE[0]: load_reduce,
         pickle.NEWOBJ[0]: load_newobj,

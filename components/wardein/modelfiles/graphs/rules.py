@@ -62,7 +62,7 @@ KERAS_FILE = Rule(
     (UNSAFE_ARTIFACT, "cve:CVE-2025-12058"),
 )
 DUPLICATE_KEY = Rule(
-    "model/duplicate-key",
+    "model/keras-duplicate-name",
     Severity.HIGH,
     "has a name twice in the same object",
     "Readers differ in which of the two they take, so that what is scanned is not what is loaded.",

@@ -11,8 +11,9 @@ import re
 from typing import NamedTuple
 
 from wardein.modelfiles.pickles import rules
+from wardein.modelfiles.pickles.atoms import Atoms
 from wardein.modelfiles.pickles.refused import Refused
-from wardein.modelfiles.pickles.values import Atoms, Dtype, Value
+from wardein.modelfiles.pickles.values import Dtype, Value
 
 _TEXT = re.compile(r"[<>|=]?([?bBhHiIlLqQpPnNefdgFDGSUVOMmuac])(\d{0,9})(?:\[\d{0,6}\w{1,3}(?:/\d{1,6})?\])?", re.ASCII)
 # Letters that stand for one size each, in bytes, where no number follows. (Of long double, sizes differ.)

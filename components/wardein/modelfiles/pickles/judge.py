@@ -10,13 +10,14 @@ from wardein.modelfiles.content import Content
 from wardein.modelfiles.examination import Examination, Unexamined, shown
 from wardein.modelfiles.pickles import rules
 from wardein.modelfiles.pickles.arguments import ARGUMENTS, canonical
+from wardein.modelfiles.pickles.atoms import Atoms
 from wardein.modelfiles.pickles.dangerous import is_dangerous
 from wardein.modelfiles.pickles.dtypes import set_state
 from wardein.modelfiles.pickles.persistent import Storages
 from wardein.modelfiles.pickles.refused import Refused
 from wardein.modelfiles.pickles.states import judge_state
 from wardein.modelfiles.pickles.teller import Teller
-from wardein.modelfiles.pickles.values import Atoms, Box, Dtype, Global, Instance, Unknown, Value
+from wardein.modelfiles.pickles.values import Box, Dtype, Global, Instance, Unknown, Value
 
 _LONGEST = 300
 
@@ -79,42 +80,42 @@ class Judge:
 
     def call(self, what: Value, args: Value, at: int) -> Value:
         """What a call gives."""
+        self.atoms.work(4)
         if isinstance(what, Unknown):
-            return Unknown(self._text(what, args))
+            return what
         if not isinstance(what, (Global, Instance)):
             raise Unexamined(f"calls what cannot be called at byte {at}")
-        text = self._text(what, args)
         if isinstance(what, Instance):
-            self._teller.tell(rules.USE, at, f"calls an object, {text}")
-            return Unknown(text)
+            return self._refused(at, f"calls an object, {self._text(what, args)}")
         if what.uses is None:
-            self._teller.call(what, text, at)
-            return Unknown(text)
+            return self._called(what, args, at)
         if "call" not in what.uses:
+            text = self._text(what, args)
             return self._refused(at, f"calls {text}, which is only known to be harmless as a value or when restored")
         return self._applied(what, args, at)
 
     def new(self, what: Value, args: Value, keywords: Value | None, at: int) -> Value:
         """What comes of making an object without its constructor."""
+        self.atoms.work(4)
         if isinstance(what, Unknown):
             return what
         if not isinstance(what, Global):
             raise Unexamined(f"makes an object of what is no class at byte {at}")
-        text = self._text(what, args)
         if what.uses is None:
-            self._teller.call(what, text, at)
-            return Unknown(text)
+            return self._called(what, args, at)
         if not what.uses & {"new", "call"}:
+            text = self._text(what, args)
             return self._refused(at, f"makes an object of {text}, which is only known to be harmless as a value")
         if keywords is not None and self.atoms.items(keywords) != [] and canonical(what) in ARGUMENTS:
-            return self._refused(at, f"makes an object of {text} with named arguments")
+            return self._refused(at, f"makes an object of {self._text(what, args)} with named arguments")
         return self._applied(what, args, at)
 
     def build(self, made: Value, state: Value, at: int) -> Value:
         """What setting an object's state gives: the object."""
+        self.atoms.work(4)
         if isinstance(made, Global):
             if made.uses is None:
-                self._teller.call(made, self._text(made, state), at)
+                self._called(made, state, at)
             else:
                 self._teller.tell(rules.STATE, at, f"changes {made.text} itself")
         elif isinstance(made, Dtype):
@@ -174,6 +175,12 @@ class Judge:
             judging()
         except Refused as reason:
             self._teller.tell(reason.rule, at, str(reason))
+
+    def _called(self, what: Global, args: Value, at: int) -> Value:
+        """A use of what is not allowed at all."""
+        text = self._text(what, args)
+        self._teller.call(what, text, at)
+        return Unknown(text)
 
     def _refused(self, at: int, what: str) -> Value:
         self._teller.tell(rules.USE, at, what)

@@ -15,7 +15,7 @@ from wardein.modelfiles.pickles import opcodes as op
 from wardein.modelfiles.pickles.judge import Judge
 from wardein.modelfiles.pickles.memo import Memo
 from wardein.modelfiles.pickles.steps import STEPS
-from wardein.modelfiles.pickles.values import Atoms, Box, Value
+from wardein.modelfiles.pickles.values import Box, Value
 
 _FIRST_WINDOW, _WINDOW = 16 * 1024, 256 * 1024
 # No opcode of the inner loop has more bytes, the one that puts its value aside included.
@@ -75,7 +75,7 @@ class Machine:
             joblib: Whether arrays may stand in the stream, as joblib writes them.
             windows: After how many windows of opcodes to give up.
         """
-        self.content, self.judge, self.atoms = content, judge, Atoms(content)
+        self.content, self.judge, self.atoms = content, judge, judge.atoms
         self.stack: list[Value] = []
         self.marks: list[int] = []
         self.memo = Memo(content.size)

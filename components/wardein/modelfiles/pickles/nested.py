@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from wardein.modelfiles.content import Content
-from wardein.modelfiles.pickles.values import Atoms, Box, Value
+from wardein.modelfiles.pickles.atoms import Atoms
+from wardein.modelfiles.pickles.values import Box, Value
 
 if TYPE_CHECKING:
     from wardein.modelfiles.pickles.judge import Judge

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from wardein.modelfiles.pickles.values import Atoms, Global, Value
+from wardein.modelfiles.pickles.atoms import Atoms
+from wardein.modelfiles.pickles.values import Global, Value
 
 # Bytes an element; of other storages nothing is known.
 _SIZES = {

@@ -7,8 +7,9 @@ import re
 
 from wardein.modelfiles.examination import Unexamined, shown
 from wardein.modelfiles.pickles import rules
+from wardein.modelfiles.pickles.atoms import Atoms
 from wardein.modelfiles.pickles.refused import Refused
-from wardein.modelfiles.pickles.values import Atoms, Box, Instance, Value
+from wardein.modelfiles.pickles.values import Box, Instance, Value
 
 _OWN = re.compile(r"__\w*__", re.ASCII)
 _LONG = 500
