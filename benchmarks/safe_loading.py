@@ -23,6 +23,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -94,20 +95,19 @@ def robustness(name: str, estimator: Any, least: int, folder: Path) -> bool:
 
 def one_by_one(count: int, folder: Path) -> None:
     bunch = load_breast_cancer(as_frame=True)
-    model, row = folder / "model.skops", bunch.data.iloc[:1]
-    skops.io.dump(make_pipeline(StandardScaler(), LogisticRegression()).fit(bunch.data, bunch.target), model)
-    seconds = {}
-    for name, load in (("in its own process", loading.load), ("in the same", held_here)):
+    path, row = folder / "model.skops", bunch.data.iloc[:1]
+    skops.io.dump(make_pipeline(StandardScaler(), LogisticRegression()).fit(bunch.data, bunch.target), path)
 
-        def ask() -> None:
-            with load(model) as classifier:
-                for _ in range(count):
-                    classifier.predict(row)
+    def ask(load: Callable[[Path], Any]) -> None:
+        with load(path) as classifier:
+            for _ in range(count):
+                classifier.predict(row)
 
-        seconds[name] = min(clocked(ask)[1] for _ in range(RUNS)) / count * 1e6
-    (apart, there), (beside, here) = seconds.items()
-    print(f"one row at a time, {count:,} times: {apart} {there:.0f} us, {beside} {here:.0f} us", end="")
-    print(f", {there - here:.0f} us added to each question")
+    apart, beside = (
+        min(clocked(partial(ask, load))[1] for _ in range(RUNS)) / count * 1e6 for load in (loading.load, held_here)
+    )
+    print(f"one row at a time, {count:,} times: in its own process {apart:.0f} us, in the same {beside:.0f} us", end="")
+    print(f", {apart - beside:.0f} us added to each question")
 
 
 def at_the_start(folder: Path) -> None:

@@ -56,7 +56,7 @@ from sklearn.tree._tree import Tree
 from wardein.cli import main
 from wardein.errors import WardeinError
 from wardein.modelfiles.content import Content
-from wardein.models.container import Refused, check_archive
+from wardein.models.container import Refused, check_archive, is_archive
 from wardein.models.load import load, loaded
 from wardein.models.reading import read
 from wardein.models.sanity import make_safe
@@ -76,7 +76,8 @@ def fitted(flowers) -> LogisticRegression:
 def read_here(path: Path, *allow: str):
     """The model in a file, read by the guarded reader alone: it must hold without scanner and without sandbox."""
     with path.open("rb") as file:
-        return read(Content(path.name, "", path.name, file.fileno(), 0, path.stat().st_size), allow)[0]
+        content = Content(path.name, "", path.name, file.fileno(), 0, path.stat().st_size)
+        return read(content, "skops" if is_archive(content) else "pickle", allow)
 
 
 def refusal(path: Path) -> str:
@@ -871,3 +872,22 @@ def test_a_model_that_knows_missing_numbers_is_evaluated_on_them(kind, tmp_path,
     refused = wardein("evaluate-robustness", *arguments)
     assert refused.code == 2
     assert "'x' holds missing or infinite" in refused.one_line
+
+
+CORPUS = Path(__file__).parents[1] / "corpus" / "modelfiles" / "benign"
+
+
+def natives() -> dict[str, list[Path]]:
+    """Models in the formats of other libraries, none of which is installed where these tests run."""
+    patterns = {"xgboost": "xgboost/*.[ju][sb]*", "lightgbm": "lightgbm/*.txt", "catboost": "catboost/*.cbm"}
+    return {library: sorted(CORPUS.glob(pattern)) for library, pattern in patterns.items()}
+
+
+@pytest.mark.parametrize("library", natives())
+def test_a_model_of_another_library_names_what_it_takes(library):
+    files = natives()[library]
+    assert files
+    for path in files:
+        with pytest.raises(WardeinError) as caught:
+            load_and_leave(path)
+        assert f"is a model of {library}, which takes {library} to load; run: pip install {library}" in str(caught.value)

@@ -21,7 +21,7 @@ from sklearn.linear_model import LogisticRegression
 
 from tests.conftest import Ran
 from wardein.modelfiles.content import Content
-from wardein.models.container import Refused
+from wardein.models.container import Refused, is_archive
 from wardein.models.reading import read
 
 
@@ -109,8 +109,10 @@ def test_what_another_reader_would_run_is_refused(
 
 def refused_by_the_reader_alone(path: Path) -> str:
     """What is said of a file that the scanner would have let through."""
-    with path.open("rb") as file, pytest.raises(Refused) as caught:
-        read(Content(path.name, "", path.name, file.fileno(), 0, path.stat().st_size), ())
+    with path.open("rb") as file:
+        content = Content(path.name, "", path.name, file.fileno(), 0, path.stat().st_size)
+        with pytest.raises(Refused) as caught:
+            read(content, "skops" if is_archive(content) else "pickle", ())
     return str(caught.value)
 
 

@@ -82,7 +82,7 @@ def puppet(monkeypatch, tmp_path) -> Callable[..., Any]:
 
     @contextmanager
     def of(*lines: Line, memory: bytes = b"", facts: Any = FACTS, seconds: int = 5) -> Iterator[Classifier]:
-        plays = Puppet([{"facts": facts, "missing": []}, *lines], memory)
+        plays = Puppet([{"missing": []}, {"facts": facts}, *lines], memory)
         monkeypatch.setattr(process, "_libraries", lambda _: plays)
         (tmp_path / "model").write_bytes(b"model")
         with loaded(tmp_path / "model", limits=Limits(seconds=seconds)) as held:

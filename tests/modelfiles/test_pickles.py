@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import time
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,15 @@ def test_what_is_no_pickle_is_not_taken_for_one(content: bytes, examined: Callab
     assert "model/polyglot" not in {found.rule for found in result.found}
 
 
+def test_an_archive_with_a_pickle_in_it_is_not_one_itself(examined: Callable[..., Examined]) -> None:
+    """It begins with P, which is an opcode with a line behind it; and a header of numpy's ends the line."""
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.savez(buffer, a=np.array([1, "a"], object))
+    assert verdict(examined(buffer.getvalue())) == "PASS"
+
+
 def test_a_text_that_an_unpickler_would_run_is_a_pickle(examined: Callable[..., Examined]) -> None:
     result = examined(b"cos\nsystem\n(S'touch canary/pickled'\ntR.\n# and the rest is text\n", name="README.md")
     assert "pickle" in result.kinds
@@ -237,6 +247,13 @@ def test_what_old_versions_of_joblib_wrote_passes() -> None:
         assert not result.skipped, path.name
 
 
+def test_many_objects_are_followed_to_the_last(examined: Callable[..., Examined]) -> None:
+    many = [types.SimpleNamespace(number=i, name=str(i), parts=[i], more={"a": (i, i)}) for i in range(60_000)]
+    result = examined(pickle.dumps(many))
+    assert severe(result) == []
+    assert not result.skipped
+
+
 # --- Readers that differ
 
 
@@ -258,6 +275,95 @@ def test_bytes_of_an_old_array_must_not_be_opcodes(examined: Callable[..., Exami
 def test_joblibs_arrays_are_only_joblibs(examined: Callable[..., Examined]) -> None:
     inside = whole(corpus.wrapper(row(corpus.number(2)), corpus.dtype("f8")) + corpus._PADDED, 2)
     assert verdict(examined(corpus.npy("'|O'", "(1,)", inside))) == "ERROR"
+
+
+def test_bytes_behind_the_last_pickle_are_told(examined: Callable[..., Examined]) -> None:
+    for rest in (b"\0", b"N", b"PK\x03\x04", proto(4)):
+        (found,) = examined(whole(b"N") + rest).found
+        assert (found.rule, str(found.severity)) == ("model/trailing-bytes", "high")
+        assert "at byte 4" in found.message
+
+
+def test_a_truncated_pickle_of_text_is_a_pickle(examined: Callable[..., Examined]) -> None:
+    result = examined(corpus.BENIGN["protocol-0"][:-5])
+    assert result.kinds == {"pickle": 1}
+    assert [entry.reason for entry in result.skipped] == ["as pickle: breaks off"]
+
+
+def test_named_arguments_are_no_way_round_a_rule(examined: Callable[..., Examined]) -> None:
+    made = named("collections", "OrderedDict") + row() + corpus.mapping(__setstate__=corpus.LIST) + b"\x92"
+    assert verdict(examined(whole(made))) == "FAIL"
+    assert verdict(examined(whole(named("collections", "OrderedDict") + b")}" + b"\x92"))) == "PASS"
+
+
+def test_what_is_made_and_not_returned_is_told(examined: Callable[..., Examined]) -> None:
+    (found,) = examined(whole(b"]N")).found
+    assert (found.rule, str(found.severity)) == ("model/pickle-leftover", "high")
+
+
+def test_names_of_python_2_are_translated_where_python_3_does(examined: Callable[..., Examined]) -> None:
+    made = call(named("__builtin__", "set"), corpus.rows(text("a")))
+    assert verdict(examined(whole(made, 2))) == "PASS"
+    assert verdict(examined(whole(call(named("UserDict", "UserDict"))))) == "FAIL"
+    moved = corpus.made(named("UserDict", "UserDict")) + corpus.mapping(data=corpus.mapping()) + b"b"
+    assert verdict(examined(whole(moved, 2))) == "PASS"
+    # What the run allows it allows by the name that is looked up: the one of Python 3.
+    assert (
+        verdict(examined(whole(call(named("commands", "getoutput"), text("x")), 2), ["commands.getoutput"])) == "FAIL"
+    )
+    # Names that only Python 3 has are none of Python 2, and the other way round.
+    assert verdict(examined(whole(call(named("exceptions", "StandardError")), 2))) == "PASS"
+    assert verdict(examined(whole(call(named("exceptions", "StandardError")), 4))) == "FAIL"
+
+
+def test_keys_of_a_state_are_known_texts(examined: Callable[..., Examined]) -> None:
+    """numpy.str_ is as good as a text to a mapping, and a stream can make one."""
+    name = "__setstate__".encode("utf-32-le")
+    state = (
+        corpus.number(3),
+        text("<"),
+        b"N",
+        b"N",
+        b"N",
+        corpus.number(len(name)),
+        corpus.number(4),
+        corpus.number(8),
+    )
+    key = call(named("numpy.core.multiarray", "scalar"), corpus.dtype("U12", *state), corpus.raw(name))
+    assert verdict(examined(whole(key))) == "PASS"
+    stream = whole(corpus.made(corpus._SVC) + b"}" + key + corpus.LIST + b"sb")
+    assert "computed name" in severe(examined(stream))[0]
+
+
+def test_formulas_are_names_and_operators(examined: Callable[..., Examined]) -> None:
+    def verdict_of(formula: str) -> str:
+        made = corpus.made(named("statsmodels.base.data", "PandasData"))
+        stream = whole(made + corpus.mapping(formula=text(formula)) + b"b")
+        return verdict(examined(stream, ["statsmodels.base.data.PandasData"]))
+
+    assert {verdict_of(f) for f in ("y ~ x", "y ~ x1 + x2:x3 - 1", "y ~ C(x) + np.log(z)", "y ~ (a + b)**2")} == {
+        "PASS"
+    }
+    for formula in (
+        "y ~ eval('1')",
+        "y ~ x.__class__",
+        "y ~ np.load(x)",
+        "y ~ {f(x)}",
+        "y ~ C(f(x))",
+        "y ~ os.system(x)",
+    ):
+        assert verdict_of(formula) == "FAIL", formula
+
+
+def test_looking_at_the_same_state_again_and_again_ends(
+    examined: Callable[..., Examined], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from wardein.modelfiles.pickles import atoms
+
+    monkeypatch.setattr(atoms, "_MOST_WORK", 100_000)
+    state = corpus.mapping(**{f"a{i}": b"N" for i in range(200)}) + corpus.put(1) + b"0"
+    stream = whole(corpus.made(corpus._SVC) + corpus.put(0) + b"0" + state + b"h\x00h\x01b0" * 2000 + b"N")
+    assert [entry.reason for entry in examined(stream).skipped] == ["as pickle: takes more work than it is worth"]
 
 
 def test_storages_of_old_torch_files_are_accounted_for(examined: Callable[..., Examined]) -> None:

@@ -132,6 +132,7 @@ class Space:
         self.low, self.high = self.coordinates(columns.low), self.coordinates(columns.high)
         self._dtypes = {name: self.rows[name].dtype for name in columns.moved}
         self._fixed = [name for name in self.rows.columns if name not in self._dtypes]
+        self._floats = not self._fixed and all(kind == float for kind in self._dtypes.values())
         self._index = {label: i for i, label in enumerate(classifier.classes.tolist())}
 
     def coordinates(self, values: np.ndarray) -> np.ndarray:
@@ -163,8 +164,11 @@ class Space:
 
     def frame(self, which: np.ndarray, values: np.ndarray) -> pd.DataFrame:
         """Whole rows with the moved columns replaced, in the table's own columns and types."""
+        import numpy as np
         import pandas as pd
 
+        if self._floats:  # column after column in memory, as a table of several columns hands them to a model
+            return pd.DataFrame(np.asfortranarray(values), columns=self.rows.columns, copy=False)
         moved = pd.DataFrame(values, columns=list(self.columns.moved)).astype(self._dtypes)
         if not self._fixed:
             return moved

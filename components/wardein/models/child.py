@@ -110,6 +110,7 @@ def hold(descriptors: list[int]) -> None:
     """Read one model and answer for it."""
     from wardein.models.confinement import Limits, confine
     from wardein.models.held import Held
+    from wardein.models.natives import prepare
     from wardein.models.reading import examined, read
 
     talk, model, given, answers, supervised = descriptors
@@ -119,14 +120,16 @@ def hold(descriptors: list[int]) -> None:
     warnings.simplefilter("ignore")
     with socket.socket(fileno=talk) as control, control.makefile("rb") as lines:
         order = json.loads(lines.readline())
-        missing: tuple[str, ...] = ()
         try:
-            content = examined(model, order["name"], order["allow"])
+            content, kind = examined(model, order["name"], order["allow"])
             missing = confine(Limits(order["memory"], order["seconds"]), (), socket.socket(fileno=supervised))
-            held = Held(*read(content, order["allow"]))
-            reply = {"facts": held.facts(), "missing": missing}
+            prepare(kind, confined=True)
+            _say(control, {"missing": missing})
+            lines.readline()  # from now on, what is tried is the model's doing
+            held = Held(read(content, kind, order["allow"]), kind)
+            reply = {"facts": held.facts()}
         except BaseException as error:  # whatever a broken or hostile file raises is a refusal
-            _say(control, {**_failure(error), "missing": missing})
+            _say(control, _failure(error))
             return
         _say(control, reply)
         _Desk(control, given, answers, held).serve(lines)
@@ -169,9 +172,9 @@ def _say(control: socket.socket, reply: Mapping[str, Any]) -> None:
 
 
 def _failure(error: BaseException) -> dict[str, Any]:
-    text = " ".join(str(error).split())[:_LONGEST_TEXT]
+    text = "it takes more than it may" if isinstance(error, MemoryError) else " ".join(str(error).split())
     kind = "Refused" if isinstance(error, Refused) else type(error).__name__
-    return {"failure": kind, "text": text, "mend": getattr(error, "mend", "")[:_LONGEST_TEXT]}
+    return {"failure": kind, "text": text[:_LONGEST_TEXT], "mend": getattr(error, "mend", "")[:_LONGEST_TEXT]}
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from wardein.models.container import Refused
+from wardein.models.natives import Native
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,15 +17,16 @@ Answer = tuple[dict[str, Any], list["np.ndarray"]]
 
 
 class Held:
-    """A scikit-learn estimator, and what can be asked of it.
+    """A model, and what can be asked of it.
 
     Attributes:
         columns: The features that it was fitted on, once it was asked for its facts.
     """
 
-    def __init__(self, estimator: Any, format: str) -> None:
-        self._estimator, self._format = estimator, format
+    def __init__(self, model: Any, format: str) -> None:
+        self._model, self._format = model, format
         self._classes: Any = None
+        self._sorted: np.ndarray | None = None
         self.columns: Any = None
         self._answers: dict[str, Callable[[Any], Answer]] = {
             "predict": self._predict,
@@ -39,11 +41,34 @@ class Held:
         Raises:
             Refused: If it is no fitted classifier or regressor with names.
         """
+        import pandas as pd
+
+        model, kind = self._model, self._kind()
+        name = model.library if isinstance(model, Native) else type(model).__name__
+        facts: dict[str, Any] = {"kind": kind, "type": name, "format": self._format}
+        if kind == "classifier":
+            facts["classes"] = self._named_classes()
+            facts["probabilities"] = isinstance(model, Native) or hasattr(model, "predict_proba")
+        elif not isinstance(model, Native) and not hasattr(model, "n_features_in_"):
+            raise Refused("is not fitted", "fit the model before saving it")
+        features = model.features if isinstance(model, Native) else getattr(model, "feature_names_in_", None)
+        if features is None:
+            raise Refused(
+                "was fitted on columns without names",
+                "fit it on a pandas DataFrame, so that columns cannot be mixed up",
+            )
+        names = [str(name) for name in features]
+        self.columns = pd.Index(names)
+        return facts | {"features": names}
+
+    def _kind(self) -> str:
         from sklearn.base import is_classifier, is_regressor
 
-        estimator, name = self._estimator, type(self._estimator).__name__
+        model, name = self._model, type(self._model).__name__
+        if isinstance(model, Native):
+            return "regressor" if model.classes is None else "classifier"
         try:
-            kind = "classifier" if is_classifier(estimator) else "regressor" if is_regressor(estimator) else ""
+            kind = "classifier" if is_classifier(model) else "regressor" if is_regressor(model) else ""
         except (AttributeError, TypeError):
             what = f"holds a {name}, not a scikit-learn estimator"
             raise Refused(what, "give a fitted scikit-learn model") from None
@@ -51,23 +76,7 @@ class Held:
             raise Refused(
                 f"holds a {name}, not a classifier or a regressor", "give a fitted scikit-learn model or Pipeline"
             )
-        facts: dict[str, Any] = {"kind": kind, "type": name, "format": self._format}
-        if kind == "classifier":
-            facts["classes"] = self._named_classes()
-            facts["probabilities"] = hasattr(estimator, "predict_proba")
-        elif not hasattr(estimator, "n_features_in_"):
-            raise Refused("is not fitted", "fit the model before saving it")
-        features = getattr(estimator, "feature_names_in_", None)
-        if features is None:
-            raise Refused(
-                "was fitted on columns without names",
-                "fit it on a pandas DataFrame, so that columns cannot be mixed up",
-            )
-        import pandas as pd
-
-        names = [str(name) for name in features]
-        self.columns = pd.Index(names)
-        return facts | {"features": names}
+        return kind
 
     def answer(self, question: str, rows: pd.DataFrame | None) -> Answer:
         """What it says, as JSON and as arrays."""
@@ -77,7 +86,8 @@ class Held:
         import numpy as np
         import pandas as pd
 
-        classes = getattr(self._estimator, "classes_", None)
+        model = self._model
+        classes = model.classes if isinstance(model, Native) else getattr(model, "classes_", None)
         if classes is None:
             raise Refused("is not fitted", "fit the model before saving it")
         one_label = not isinstance(classes, list) and np.ndim(classes) == 1
@@ -88,25 +98,38 @@ class Held:
         if len(set(values)) < len(values):
             raise Refused("has a class twice", "train and save the model again: no training writes this")
         self._classes = pd.Index(classes)
+        self._sorted = classes if classes.dtype.kind in "biuf" and (classes[1:] > classes[:-1]).all() else None
         return {"type": "object" if classes.dtype.kind == "O" else classes.dtype.str, "values": values}
 
     def _predict(self, rows: pd.DataFrame) -> Answer:
         """Numbers, of a classifier the places of its classes."""
         import numpy as np
 
-        said = np.asarray(self._estimator.predict(rows))
+        said = np.asarray(self._model.predict(rows))
         if self._classes is None:
             return {}, [_numbers(said)]
         if said.shape != (len(rows),):
             return {"shape": list(said.shape)}, []
-        codes = self._classes.get_indexer(said)
-        unknown = np.flatnonzero(codes < 0)
-        return ({"unknown": str(said[unknown[0]])[:60]} if len(unknown) else {}), [codes.astype(np.int64)]
+        codes = self._places(said)
+        if codes.min(initial=0) < 0:
+            return {"unknown": str(said[codes.argmin()])[:60]}, []
+        return {}, [codes]
+
+    def _places(self, labels: np.ndarray) -> np.ndarray:
+        """The place of each label among the classes, -1 for what is none of them."""
+        import numpy as np
+
+        if self._sorted is None or labels.dtype != self._sorted.dtype:
+            return np.asarray(self._classes.get_indexer(labels), dtype=np.int64)
+        places = np.searchsorted(self._sorted[:-1], labels)
+        return np.where(self._sorted[places] == labels, places, -1)
 
     def _predict_proba(self, rows: pd.DataFrame) -> Answer:
         import numpy as np
 
-        return {}, [_numbers(np.asarray(self._estimator.predict_proba(rows)))]
+        model = self._model
+        said = model.scores(rows) if isinstance(model, Native) else model.predict_proba(rows)
+        return {}, [_numbers(np.asarray(said))]
 
     def _transform(self, rows: pd.DataFrame) -> Answer:
         """What reaches the last step."""
@@ -143,7 +166,7 @@ class Held:
 
     def _fitted(self) -> Any:
         """The model, of a search the one that it found."""
-        return getattr(self._estimator, "best_estimator_", self._estimator)
+        return getattr(self._model, "best_estimator_", self._model)
 
 
 def _numbers(array: np.ndarray) -> np.ndarray:

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from wardein.errors import WardeinError
 from wardein.jsontext import strict_loads
@@ -36,6 +36,8 @@ _LONGEST_LINE = 16 * 1024**2
 _AT_ONCE = 1024**2
 _ROOM = 1024**2
 _ENDING_SECONDS = 30
+# How long it may take to load a model, and to answer one question.
+_LOADING_SECONDS, _QUESTION_SECONDS = 300.0, 3600.0
 # How numerical libraries are told to compute, on which even the last bit of a prediction depends. Everything else stays
 # with the process of the check.
 _COMPUTING = ("OMP_", "OPENBLAS_", "MKL_", "NPY_")
@@ -75,6 +77,7 @@ class Session:
         self.missing: tuple[str, ...] = ()
         self._path, self._limits, self._left = path, limits, float(limits.seconds)
         self._ended: WardeinError | None = None
+        self._heard = bytearray()
         self._given, self._answers, self._room = -1, -1, _ROOM
         self._open = ExitStack()
 
@@ -110,25 +113,27 @@ class Session:
         """
         limits = {"memory": self._limits.memory, "seconds": self._limits.seconds}
         self._say({"name": self._path.name, "allow": list(allow), **limits})
-        reply = self._hear()
-        missing = reply.get("missing")
+        missing = self._hear(_LOADING_SECONDS).get("missing")
         if not isinstance(missing, list) or not all(isinstance(text, str) for text in missing):
             raise self._nonsense()
         self.missing = tuple(missing)
-        facts = reply.get("facts")
+        # What was tried so far, libraries tried: it waits for this word before it loads the model.
+        self._supervision.attempts.clear()
+        self._say({})
+        facts = self._hear(_LOADING_SECONDS).get("facts")
         if not isinstance(facts, dict):
             raise self._nonsense()
         return facts
 
     def ask(
-        self, question: str, rows: pd.DataFrame | None = None, seconds: float = 0.0
+        self, question: str, rows: pd.DataFrame | None = None, seconds: float = _QUESTION_SECONDS
     ) -> tuple[Mapping[str, Any], list[np.ndarray]]:
         """Ask it something about rows.
 
         Args:
             question: What.
             rows: The rows, with the model's features and nothing else.
-            seconds: How long it may take, if less than what is left to it in all.
+            seconds: How long the answer may take, if that is less than what is left to it in all.
 
         Returns:
             What it says, as JSON and as arrays: of any type and shape, and with any content.
@@ -164,26 +169,33 @@ class Session:
         for descriptor in (self._given, self._answers):
             self._open.callback(os.close, descriptor)
         os.ftruncate(self._answers, self._room)
-        with theirs, notify, self._path.open("rb") as model:
+        with theirs, notify, self._opened() as model:
             handed = [theirs.fileno(), model.fileno(), self._given, self._answers, notify.fileno()]
             self._libraries, self._number = _libraries(os.getpid()), next(_NUMBERS)
             self._libraries.tell(HOLD, self._number, handed)
 
+    def _opened(self) -> BinaryIO:
+        try:
+            return self._path.open("rb")
+        except OSError as error:
+            raise WardeinError(f"cannot be read ({error.strerror})", where=str(self._path)) from None
+
     def _say(self, order: Mapping[str, Any]) -> None:
         if self._ended is not None:
             raise self._ended
+        if self._heard:
+            raise self._nonsense()  # it speaks unasked
         try:
             self._control.settimeout(max(self._left, 0.01))
             self._control.sendall(json.dumps(order).encode() + b"\n")
         except OSError:
             raise self._death() from None
 
-    def _hear(self, seconds: float = 0.0) -> Mapping[str, Any]:
+    def _hear(self, seconds: float) -> Mapping[str, Any]:
         """The next line; the time that it takes counts."""
         began = time.monotonic()
-        allowed = min(seconds or self._left, self._left)
         try:
-            line = self._line(began + allowed, allowed)
+            line = self._line(began + min(seconds, self._left), min(seconds, self._limits.seconds))
         finally:
             self._left -= time.monotonic() - began
         try:
@@ -197,8 +209,9 @@ class Session:
         return reply
 
     def _line(self, until: float, allowed: float) -> bytes:
-        line = bytearray()
-        while not line.endswith(b"\n"):
+        while b"\n" not in self._heard:
+            if len(self._heard) > _LONGEST_LINE:
+                raise self._end_with("was ended: it answers without end")
             if not self._supervision.wait(self._control.fileno(), until):
                 raise self._end_with(f"did not answer within {allowed:g} seconds")
             try:
@@ -207,9 +220,8 @@ class Session:
                 read = b""
             if not read:
                 raise self._death()
-            line += read
-            if len(line) > _LONGEST_LINE:
-                raise self._end_with("was ended: it answers without end")
+            self._heard += read
+        line, _, self._heard = self._heard.partition(b"\n")
         return bytes(line)
 
     def _nonsense(self) -> WardeinError:

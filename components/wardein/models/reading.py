@@ -16,13 +16,17 @@ from wardein.modelfiles.allowlist import Allowlist, allowlist
 from wardein.modelfiles.content import Content
 from wardein.modelfiles.examination import Examination
 from wardein.models.container import Refused, check_archive, check_members, is_archive, open_stream
+from wardein.models.natives import native_format, prepare, read_native
 from wardein.models.sanity import make_safe
 from wardein.models.unpickling import PARTIAL, Unpickler
 from wardein.report import Severity
 
 
-def examined(descriptor: int, name: str, allow: Sequence[str]) -> Content:
-    """Examine an open model file without loading anything.
+def examined(descriptor: int, name: str, allow: Sequence[str]) -> tuple[Content, str]:
+    """Examine an open model file without loading anything, and import what loading it takes.
+
+    Returns:
+        Its content, and what it is.
 
     Raises:
         Refused: If anything is found in it that fails, or something could not be examined.
@@ -41,23 +45,27 @@ def examined(descriptor: int, name: str, allow: Sequence[str]) -> Content:
         raise Refused("is of no format that is known here")
     for skipped in examination.skipped:
         raise Refused(skipped.reason, "save the model again")
-    return content
+    kind = native_format(content, examination.formats.get(name, "")) or ("skops" if is_archive(content) else "pickle")
+    prepare(kind)
+    return content, kind
 
 
-def read(content: Content, allow: Sequence[str]) -> tuple[Any, str]:
+def read(content: Content, kind: str, allow: Sequence[str]) -> Any:
     """Load a model that was examined.
 
-    Returns:
-        The estimator, and what the file is.
+    Args:
+        content: Its content.
+        kind: What it is.
+        allow: Names that a pickle may refer to on top of the audited ones.
 
     Raises:
         Refused: If a name is not allowed, or the file is damaged.
     """
-    allowed = allowlist(list(allow))
-    kind, reader = ("skops", _skops) if is_archive(content) else ("pickle", _pickle)
-    model = reader(content, allowed)
+    if kind not in ("skops", "pickle"):
+        return read_native(content, kind)
+    model = (_skops if kind == "skops" else _pickle)(content, allowlist(list(allow)))
     make_safe(model, allow)
-    return model, kind
+    return model
 
 
 def _skops(content: Content, allowed: Allowlist) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterator, Sequence
 from functools import partial
 from types import BuiltinFunctionType, FunctionType
@@ -20,6 +20,7 @@ from wardein.modelfiles.allowlist import audited
 from wardein.models.container import Refused
 
 _PLAIN_TYPES = (bool, int, float, complex, str, object)
+_FACTORIES = (None, *_PLAIN_TYPES, list, dict, set, OrderedDict)
 
 
 def make_safe(model: Any, allow: Sequence[str] = ()) -> None:
@@ -130,7 +131,7 @@ def _held(owner: Any, key: str, value: Any) -> Iterator[tuple[Any, str, Any]]:
     if isinstance(value, dict):
         yield from ((owner, key, name) for name in value)
         yield from ((owner, key, part) for part in value.values())
-    if isinstance(value, defaultdict) and value.default_factory not in (None, *_PLAIN_TYPES, list, dict, set):
+    if isinstance(value, defaultdict) and value.default_factory not in _FACTORIES:
         yield owner, f"{key}.default_factory", value.default_factory
     if isinstance(value, list | tuple | set | frozenset):
         yield from ((owner, key, part) for part in value)

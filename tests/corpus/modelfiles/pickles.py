@@ -333,7 +333,7 @@ _TRICKS = {
     "opcode/extension-1": whole(b"\x82\x01" + _RUN, 2),
     "opcode/extension-2": whole(b"\x83\x01\x01" + _RUN, 2),
     "opcode/extension-4": whole(b"\x84\x01\x01\x01\x01" + _RUN, 2),
-    "opcode/persistent-line": b"Pos.system\n.",
+    "opcode/persistent-line": proto(0) + b"Pos.system\n.",
     "opcode/persistent-tuple": whole(row(text("storage"), text("x")) + b"Q"),
     "opcode/persistent-class": whole(
         row(text("storage"), named("os", "system"), text("0"), text("cpu"), number(1)) + b"Q"
@@ -437,6 +437,13 @@ _TRICKS = {
     "use/object-called": whole(call(made(_SVC), text("x"))),
     "use/newobj-of-function": whole(made(named("sklearn.metrics._regression", "r2_score"), text("x"))),
     "use/fraction-bomb": whole(call(named("fractions", "Fraction"), text("1e1000000000"))),
+    "use/partial-of-unknown": whole(call(named("functools", "partial"), named("os", "system"))),
+    "use/partial-of-class": whole(call(named("functools", "partial"), _SVC)),
+    "use/partial-exchanged": whole(
+        call(named("functools", "partial"), named("sklearn.utils.validation", "check_array"))
+        + row(named("sklearn.metrics._regression", "r2_score"), row(), mapping(), NONE)
+        + b"b"
+    ),
     "use/formula": whole(
         made(named("statsmodels.base.data", "PandasData"))
         + mapping(restore_design_info=TRUE, formula=text("y ~ __import__('os').system('x')"))
@@ -534,6 +541,7 @@ MALFORMED: dict[str, bytes] = {
     "memoize-below-mark": proto(4) + b"N(\x94.",
     "underflow-tuple": proto(2) + b"N\x87.",
     "underflow-append": proto(2) + b"]a.",
+    "underflow-appends": proto(2) + b"]((Ne1.",
     "underflow-reduce": proto(2) + b")R.",
     "underflow-below-mark": proto(2) + b"](Na.",
     "no-mark": proto(2) + b"Nt.",

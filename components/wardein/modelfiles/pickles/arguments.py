@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from wardein.modelfiles.pickles.judge import Judge
 
 _CODECS = re.compile(r"latin[-_]?1|iso-?8859-?1|utf[-_]?8|ascii", re.IGNORECASE)
+# Types of numpy that have a class of their own, and whose items are neither objects nor texts kept elsewhere.
+_FIXED_SIZE = re.compile(r"numpy\.dtypes\.(?!Object|String)\w+DType")
 _FRACTION = re.compile(r"-?\d{1,4000}(?:/\d{1,4000})?", re.ASCII)
 _BASES = {
     f"builtins.{name}"
@@ -40,6 +42,8 @@ _BASES = {
 _FACTORIES = {
     f"builtins.{name}" for name in ("list", "dict", "set", "frozenset", "tuple", "str", "int", "float", "bool", "bytes")
 } | {f"collections.{name}" for name in ("OrderedDict", "defaultdict", "Counter", "deque")}
+# What scikit-learn keeps with arguments of its own.
+_BINDABLE = {"sklearn.utils.validation.check_array"}
 _MOST_ITEMS = 1024**2
 Rule = Callable[["Judge", Global, Sequence[Value], int], Value]
 
@@ -104,10 +108,11 @@ def _dtype(judge: Judge, what: Global, args: Sequence[Value], at: int) -> Value:
 
 
 def _scalar(judge: Judge, what: Global, args: Sequence[Value], at: int) -> Value:
-    if not args or not isinstance(args[0], (Dtype, Instance)):
-        raise Refused("of a type that is not known")
-    if isinstance(args[0], Dtype) and args[0].objects is not False:
+    kind = args[0] if args else None
+    if isinstance(kind, Dtype) and kind.objects is not False:
         raise Refused("of a type that holds objects")
+    if not isinstance(kind, Dtype) and not (isinstance(kind, Instance) and _FIXED_SIZE.fullmatch(canonical(kind.of))):
+        raise Refused("of a type that is not known")
     return what.instance
 
 
@@ -181,6 +186,18 @@ def _random(judge: Judge, what: Global, args: Sequence[Value], at: int) -> Value
     return what.instance
 
 
+def _partial(judge: Judge, what: Global, args: Sequence[Value], at: int) -> Value:
+    """A call that somebody else makes later: of functions that are known to be harmless with any arguments."""
+    if len(args) != 1 or not is_bindable(args[0]):
+        raise Refused("of what is not known to be harmless when it is called")
+    return what.instance
+
+
+def is_bindable(value: Value) -> bool:
+    """Whether ``functools.partial`` may hold it; its state says so once more."""
+    return isinstance(value, Global) and value.uses is not None and canonical(value) in _BINDABLE
+
+
 def _same(judge: Judge, what: Global, args: Sequence[Value], at: int) -> Value:
     """A function that gives back what it is given."""
     if not args:
@@ -232,6 +249,7 @@ ARGUMENTS: dict[str, Rule] = {
     "builtins.complex": _plain,
     "builtins.bool": _plain,
     "fractions.Fraction": _fraction,
+    "functools.partial": _partial,
     "_codecs.encode": _encode,
     "numpy.dtype": _dtype,
     "numpy.core.multiarray._reconstruct": _array,

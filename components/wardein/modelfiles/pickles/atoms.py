@@ -15,7 +15,9 @@ from wardein.modelfiles.pickles.values import Box, Dtype, Global, Instance, Unkn
 # Texts that are longer name nothing.
 _LONGEST_NAME = 500
 _SHORT, _LONGEST_LINE = 64, 65536
-_MOST_WORK = 50_000_000
+_MOST_WORK = 20_000_000
+# Names of attributes stand once in a stream, and are taken back for each further object.
+_MOST_NAMES = 10_000
 _KINDS = {
     **dict.fromkeys(op.TEXTS | op.OLD_TEXTS, "text"),
     **dict.fromkeys(op.BYTES, "bytes"),
@@ -38,6 +40,7 @@ class Atoms:
     def __init__(self, content: Content) -> None:
         self._content = content
         self._work = 0
+        self._names: dict[int, str] = {}
 
     def work(self, units: int = 1) -> None:
         """Count what costs about a microsecond.
@@ -82,6 +85,14 @@ class Atoms:
         """A text as every unpickler has it; None if it is none, or none that all agree on, or a very long one."""
         if not isinstance(value, int):
             return None
+        if value in self._names and most == _LONGEST_NAME:
+            return self._names[value]
+        found = self._text(value, most)
+        if found is not None and most == _LONGEST_NAME and len(self._names) < _MOST_NAMES:
+            self._names[value] = found
+        return found
+
+    def _text(self, value: int, most: int) -> str | None:
         opcode, start, length, raw = self._read(value)
         if _KINDS.get(opcode) != "text" or not 0 <= length <= most:
             return None

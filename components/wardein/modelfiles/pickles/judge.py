@@ -106,7 +106,7 @@ class Judge:
         if not what.uses & {"new", "call"}:
             text = self._text(what, args)
             return self._refused(at, f"makes an object of {text}, which is only known to be harmless as a value")
-        if keywords is not None and self.atoms.items(keywords) != [] and canonical(what) in ARGUMENTS:
+        if keywords is not None and self.atoms.items(keywords) not in ([], ()) and canonical(what) in ARGUMENTS:
             return self._refused(at, f"makes an object of {self._text(what, args)} with named arguments")
         return self._applied(what, args, at)
 

@@ -26,6 +26,7 @@ _MOST_VALUES = 1_000_000
 _MOST_MARKS = 100_000
 _MOST_HELD = 300_000
 _MOST_BOXES = 150_000
+_LATE = 64
 
 _STRING, _MEMOIZE, _BINPUT, _BINGET = op.SHORT_BINUNICODE, op.MEMOIZE, op.BINPUT, op.BINGET
 _BINPUTS, _BINGETS = {op.BINPUT, op.LONG_BINPUT}, {op.BINGET, op.LONG_BINGET}
@@ -236,11 +237,13 @@ class Machine:
             boxes = [value for value in self.stack if type(value) is Box]
             if len(boxes) > _MOST_BOXES:
                 raise Unexamined("opens more containers than can be followed")
+        # What is about to be used is on top; what was put aside hardly ever is needed again in full.
+        late = {id(box) for box in boxes[-_LATE:] if box.weight <= _MOST_HELD // _LATE}
         boxes += [value for value in self.memo.objects if type(value) is Box]
-        for heavy in (64, 0):
+        for heavy in (64, 1):
             if sum(box.weight for box in boxes) > _MOST_HELD:
                 for box in boxes:
-                    if box.weight > heavy:
+                    if box.weight > heavy and id(box) not in late:
                         box.forget()
 
     def _stop(self, at: int, fence: int) -> Ended:

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from wardein.modelfiles.content import Content
+from wardein.modelfiles.examination import Unexamined
+from wardein.modelfiles.pickles import opcodes as op
 from wardein.modelfiles.pickles.atoms import Atoms
 from wardein.modelfiles.pickles.values import Box, Value
 
@@ -24,24 +27,26 @@ def examine(judge: Judge, value: Value, at: int) -> bool:
         start, length = atoms.payload(value)
         judge.examination.examine(content.window(start, length, part))
         return True
-    if isinstance(value, Box) and value.kind == "encoded" and value.items:
-        text = value.items[0]
-        if isinstance(text, int) and atoms.text(text, content.size) is not None:
-            return _encoded(judge, text, part)
+    if isinstance(value, Box) and value.kind == "encoded" and value.items and isinstance(value.items[0], int):
+        chunks = _latin1(content, atoms, value.items[0])
+        with judge.examination.unpacked(content, part, part, chunks) as inner:
+            judge.examination.examine(inner)
+        return True
     return False
 
 
-def _encoded(judge: Judge, text: int, part: str) -> bool:
-    """Bytes that protocols 0 to 2 write as the text of which they are the Latin-1."""
-    chunks = _latin1(judge.content, judge.atoms, text)
-    with judge.examination.unpacked(judge.content, part, part, chunks) as inner:
-        judge.examination.examine(inner)
-    return True
-
-
 def _latin1(content: Content, atoms: Atoms, text: int) -> Iterator[bytes]:
-    import codecs
+    """Bytes that protocols 0 to 2 write as the text of which they are the Latin-1.
 
+    Raises:
+        Unexamined: If the text is one of protocol 0 that is too long to be held.
+    """
+    if content.at(text, 1)[0] not in op.COUNTED:
+        short = atoms.text(text, _CHUNK)
+        if short is None:
+            raise Unexamined("has a file in it as a text that is too long to be followed")
+        yield short.encode("latin-1")
+        return
     start, length = atoms.payload(text)
     decoder = codecs.getincrementaldecoder("utf-8")()
     for offset in range(0, length, _CHUNK):

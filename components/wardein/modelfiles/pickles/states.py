@@ -7,6 +7,7 @@ import re
 
 from wardein.modelfiles.examination import Unexamined, shown
 from wardein.modelfiles.pickles import rules
+from wardein.modelfiles.pickles.arguments import is_bindable
 from wardein.modelfiles.pickles.atoms import Atoms
 from wardein.modelfiles.pickles.refused import Refused
 from wardein.modelfiles.pickles.values import Box, Instance, Value
@@ -20,7 +21,9 @@ _COMPANIONS = {
     for name in ("NDArrayWrapper", "ZNDArrayWrapper")
 }
 # Of a formula, names and operators alone are harmless; patsy evaluates whatever else stands in it as Python.
-_FORMULA = re.compile(r"(?:[\w\s~+*:.|^-]|\b(?:C|Q|np\.\w{1,12})\([\w\s'\"]*\)|\([\w\s+*:^-]*\))*", re.ASCII)
+_CALL = re.compile(r"\b(?:(?:C|np\.(?:log|log10|log1p|exp|sqrt|power|abs|square))\(\s*\w+\s*\)|Q\(['\"][\w -]*['\"]\))")
+_PLAIN = re.compile(r"[\w\s~+*:/^|()-]*")
+_CALLS_ELSE = re.compile(r"[\w)]\s*\(")
 
 
 def judge_state(made: Instance | Box, state: Value, atoms: Atoms) -> None:
@@ -38,6 +41,8 @@ def judge_state(made: Instance | Box, state: Value, atoms: Atoms) -> None:
             _judge_names(of, part, atoms)
     if of in _COMPANIONS:
         raise Refused(_companion(state, atoms), rules.COMPANION)
+    if of == "functools.partial" and not (items and is_bindable(items[0])):
+        raise Refused(f"sets the function of a {of}")
     if of.startswith("statsmodels."):
         _judge_formula(state, atoms)
 
@@ -46,6 +51,7 @@ def _judge_names(of: str, state: Value, atoms: Atoms) -> None:
     entries = atoms.items(state)
     if entries is None:
         raise Unexamined(f"sets a state of {of} that is too large to be followed")
+    atoms.work(len(entries) // 8)
     for key in entries[::2]:
         name = atoms.text(key)
         if name is None and not _is_no_name(key, atoms):
@@ -74,5 +80,11 @@ def _judge_formula(state: Value, atoms: Atoms) -> None:
     for key, value in zip(entries[::2], entries[1::2], strict=True) if entries else ():
         if atoms.text(key) == "formula" and atoms.kind(value) != "None":
             text = atoms.text(value)
-            if text is None or not _FORMULA.fullmatch(text):
+            if text is None or not _is_arithmetic(text):
                 raise Refused(f"has a formula evaluated, {atoms.show(value)}", rules.USE)
+
+
+def _is_arithmetic(formula: str) -> bool:
+    """Whether names, operators and a few functions of numbers are all that there is in a formula."""
+    rest = _CALL.sub("x", formula)
+    return bool(_PLAIN.fullmatch(rest)) and not _CALLS_ELSE.search(rest) and "__" not in formula

@@ -2,8 +2,8 @@
 """What stands on the abstract stack: plain values by where the stream has them, and what is made of globals.
 
 A plain value is the offset of the opcode that pushed it. Nothing of it is kept: who needs to know what it is reads it
-again (:mod:`~wardein.modelfiles.pickles.atoms`). So a stream of millions of words costs a number each. A container of which too much would have
-to be kept is such an offset too: what kind it is is known, what is in it is not.
+again (:mod:`~wardein.modelfiles.pickles.atoms`). So a stream of millions of words costs a number each. A container of
+which too much would have to be kept is such an offset too: what kind it is is known, what is in it is not.
 """
 
 from __future__ import annotations
@@ -89,12 +89,15 @@ class Box:
                 self._take_in(item)
 
     def _take_in(self, item: Box) -> None:
-        self.depth = max(self.depth, item.depth + 1)
-        if self.depth > _DEEPEST:
-            raise Unexamined(f"holds containers in containers, more than {_DEEPEST} deep")
-        if self.items is not None and item.weight <= _HEAVY:
+        if item.depth >= self.depth:
+            self.depth = item.depth + 1
+            if self.depth > _DEEPEST:
+                raise Unexamined(f"holds containers in containers, more than {_DEEPEST} deep")
+        if self.items is None:
+            return
+        if item.weight <= _HEAVY:
             self.weight += item.weight
-        elif self.items is not None:
+        else:
             self.items = [item.at if one is item else one for one in self.items]
 
     def forget(self) -> None:
