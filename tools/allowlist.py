@@ -123,6 +123,21 @@ FAMILIES = (
         "estimator: loading sets its state, its booster is a part of its own",
     ),
     Family(
+        "statsmodels",
+        "statsmodels",
+        "statsmodels",
+        _words(
+            "statsmodels.base.model.Model statsmodels.base.model.Results statsmodels.base.wrapper.ResultsWrapper "
+            "statsmodels.base.data.ModelData statsmodels.genmod.families.family.Family "
+            "statsmodels.genmod.families.links.Link statsmodels.genmod.families.varfuncs.VarianceFunction "
+            "statsmodels.genmod.families.varfuncs.Power statsmodels.genmod.families.varfuncs.Binomial "
+            "statsmodels.genmod.families.varfuncs.NegativeBinomial statsmodels.robust.norms.RobustNorm "
+            "statsmodels.robust.scale.HuberScale statsmodels.tools.tools.Bunch"
+        ),
+        _rooms("statsmodels", "base discrete genmod regression robust tools"),
+        "model, results or part of them: its state is set; what it would evaluate is judged with its state",
+    ),
+    Family(
         "torch",
         "torch",
         "torch",
@@ -196,6 +211,16 @@ READ: Mapping[str, str] = {
             "torch.nn.modules.container.Sequential.__setitem__ torch.nn.modules.container.Sequential.append "
             "torch.nn.modules.container.Sequential.extend"
         ),
+        "sets the fields, and evaluates a formula that is judged with the state": (
+            "statsmodels.base.data.ModelData.__setstate__"
+        ),
+        "hands on to the results in it": (
+            "statsmodels.base.wrapper.ResultsWrapper.__getattribute__ "
+            "statsmodels.base.wrapper.ResultsWrapper.__setstate__"
+        ),
+        "sets the fields and which of its functions it uses": (
+            "statsmodels.discrete.discrete_model.NegativeBinomial.__setstate__"
+        ),
         "looks a name up in three mappings": "torch.nn.modules.module.Module.__getattr__",
         "wraps the bytes of a booster (XGBoost before 1.1)": "xgboost.sklearn.XGBModel.__setstate__",
     }.items()
@@ -248,7 +273,7 @@ FUNCTIONS: Mapping[str, tuple[tuple[str, frozenset[str], str], ...]] = {
     )
 }
 # Bases that set nothing off, from outside of the libraries that are read.
-_PLAIN_BASES = _words("object ABC Generic Protocol")
+_PLAIN_BASES = _words("object dict ABC Generic Protocol")
 _ASIDE = re.compile(r"(^|[./])(tests?|testing|externals|conftest|_mocking|experimental|benchmarks?)([./]|$)")
 
 

@@ -890,4 +890,6 @@ def test_a_model_of_another_library_names_what_it_takes(library):
     for path in files:
         with pytest.raises(WardeinError) as caught:
             load_and_leave(path)
-        assert f"is a model of {library}, which takes {library} to load; run: pip install {library}" in str(caught.value)
+        assert f"is a model of {library}, which takes {library} to load; run: pip install {library}" in str(
+            caught.value
+        )

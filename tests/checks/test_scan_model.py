@@ -55,18 +55,28 @@ def rules(ran: Ran) -> set[str]:
     return {finding["ruleId"] for finding in ran.report["findings"]}
 
 
-def test_a_call_that_other_scanners_pass_fails_and_is_told_where_and_how_to_allow_it(
-    wardein: Wardein, hostile: Path
-) -> None:
+def test_a_call_that_other_scanners_pass_fails_and_is_told_where(wardein: Wardein, hostile: Path) -> None:
     ran = wardein("scan-model", "--model", hostile, "--json")
     assert ran.code == 1
     [finding] = [f for f in ran.report["findings"] if f["severity"] in ("critical", "high")]
     assert "importlib.import_module" in finding["message"]
     assert "byte" in finding["message"]
     assert "antigravity" in finding["message"]
-    assert "--allow importlib.import_module" in finding["message"]
     assert finding["cwe"] == "CWE-502"
     assert any(name.startswith("mitre-atlas:AML.T") for name in finding["taxonomy"])
+
+
+def test_a_class_of_somebodys_own_fails_and_says_how_it_is_allowed(wardein: Wardein, tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(b"\x80\x04\x8c\x10mypackage.layers\x8c\x06Scaler\x93)\x81}\x8c\x05scale\x4b\x02sb.")
+    ran = wardein("scan-model", "--model", path, "--json")
+    assert ran.code == 1
+    [finding] = ran.report["findings"]
+    assert finding["ruleId"] == "model/pickle-unknown-global"
+    assert "mypackage.layers.Scaler" in finding["message"]
+    assert "byte" in finding["message"]
+    assert "--allow mypackage.layers.Scaler" in finding["message"]
+    assert wardein("scan-model", "--model", path, "--allow", "mypackage.layers.Scaler").code == 0
 
 
 def test_what_a_run_allows_is_recorded(wardein: Wardein, hostile: Path) -> None:

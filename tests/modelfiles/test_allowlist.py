@@ -39,7 +39,7 @@ GADGETS = """
     pickle.load _pickle.loads cPickle.loads marshal.loads shelve.open dill.loads dill._dill._create_type
     dill._dill._create_function dill._dill._import_module dill._dill._load_type cloudpickle.cloudpickle._make_function
     cloudpickle.cloudpickle._builtin_type cloudpickle.cloudpickle.subimport cloudpickle.loads joblib.load
-    joblib.numpy_pickle.load joblib.memory.Memory joblib._store_backends.FileSystemStoreBackend functools.partial
+    joblib.numpy_pickle.load joblib.memory.Memory joblib._store_backends.FileSystemStoreBackend
     functools.reduce functools.singledispatch itertools.starmap itertools.accumulate operator.attrgetter
     operator.methodcaller operator.itemgetter operator.call operator.getitem types.FunctionType types.CodeType
     types.MethodType types.DynamicClassAttribute code.interact code.InteractiveInterpreter timeit.timeit
@@ -56,7 +56,7 @@ GADGETS = """
     numpy.load numpy.save numpy.savez numpy.fromfile numpy.memmap numpy.loadtxt numpy.genfromtxt numpy.DataSource
     numpy.lib.npyio.NpzFile numpy.lib.npyio.DataSource numpy.vectorize numpy.frompyfunc numpy.apply_along_axis
     numpy.fromfunction numpy.piecewise numpy.testing._private.utils.runstring numpy.f2py.compile numpy.test
-    numpy.core._ufunc_reconstruct numpy.core.memmap numpy.core.multiarray.fromfile numpy.ctypeslib.load_library
+    numpy.core.memmap numpy.core.multiarray.fromfile numpy.ctypeslib.load_library
     numpy.distutils.exec_command.exec_command scipy.io.loadmat scipy.stats._continuous_distns.norm_gen
     scipy.stats._distn_infrastructure.rv_frozen scipy.stats._continuous_distns.uniform_gen
     scipy.integrate.quad scipy.optimize.minimize scipy.LowLevelCallable pandas.eval pandas.read_pickle
@@ -76,7 +76,7 @@ GADGETS = """
     torch.storage.UntypedStorage.from_file torch.multiprocessing.reductions.rebuild_storage_filename
     xgboost.core.DMatrix xgboost.core._LIB lightgbm.basic.Dataset lightgbm.basic._LIB catboost.core.Pool
     patsy.eval.EvalFactor patsy.highlevel.dmatrix patsy.design_info.DesignInfo statsmodels.iolib.smpickle.load_pickle
-    statsmodels.base.data.ModelData statsmodels.base.data.PandasData formulaic.model_spec.ModelSpec
+    formulaic.model_spec.ModelSpec
     keras.saving.load_model tensorflow.io.read_file mlflow.pyfunc.load_model transformers.AutoModel
     accelerate.state.PartialState skops.io.load yaml.load yaml.unsafe_load jinja2.Template mako.template.Template
     paramiko.SSHClient docker.from_env boto3.client pip.main setuptools.setup distutils.spawn.spawn
@@ -258,3 +258,67 @@ def test_the_command_passes_an_honest_model(wardein):
     ran = wardein("scan-model", "--model", BENIGN / "sklearn", "--json")
 
     assert ran.code == 0, ran.out
+
+
+# What is only known to be harmless where the stream itself uses it -----------------------------------------------
+
+
+def _named(module: str, name: str) -> bytes:
+    return f"c{module}\n{name}\n".encode()
+
+
+def _text(text: str) -> bytes:
+    return b"X" + len(text).to_bytes(4, "little") + text.encode()
+
+
+LOADER = _named("torch.storage", "_load_from_bytes")
+TRANSFORMER = _named("sklearn.preprocessing._function_transformer", "FunctionTransformer") + b")\x81"
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        TRANSFORMER + b"}(" + _text("func") + LOADER + b"ub.",
+        b"]" + LOADER + b"a.",
+        b"]" + LOADER + b"\x85a.",
+        b"](" + b"K\x01" * 300 + LOADER + b"e.",
+        LOADER + b"q\x000]h\x00a.",
+        LOADER + b".",
+        _named("copy_reg", "_reconstructor") + _named("sklearn.svm._classes", "SVC")
+        + b"c__builtin__\nobject\n" + LOADER + b"\x87R.",
+        TRANSFORMER + b"}(" + _text("func") + _named("xgboost.core", "Booster") + b"ub.",
+    ],
+)  # fmt: skip
+def test_what_may_be_called_by_the_stream_may_not_be_left_for_others_to_call(stream, tmp_path):
+    path = tmp_path / "model.pkl"
+    path.write_bytes(b"\x80\x02" + stream)
+
+    assert any("could call" in why for why in stopped(examine_model(path, [])))
+
+
+@pytest.mark.parametrize(
+    ("formula", "passes"),
+    [
+        ("y ~ a + b", True),
+        ("y ~ np.log(a) * C(g)", True),
+        ("y ~ __import__('os').system('true')", False),
+        ("y ~ np.load('x')", False),
+        ("y ~ a.b(c)", False),
+    ],
+)
+def test_formulas_of_statsmodels_that_would_run_code_are_stopped(formula, passes, tmp_path):
+    state = b"}(" + _text("formula") + _text(formula) + _text("restore_model_spec") + b"\x88u"
+    path = tmp_path / "model.pkl"
+    path.write_bytes(b"\x80\x02" + _named("statsmodels.base.data", "PandasData") + b")\x81" + state + b"b.")
+
+    assert (stopped(examine_model(path, [])) == []) is passes
+
+
+@pytest.mark.parametrize("name", ["model", "data", "_results", "model_spec", "design_info"])
+def test_what_statsmodels_asks_for_a_formula_is_its_own(name, tmp_path):
+    stand_in = _named("types", "SimpleNamespace") + b")R}" + _text("formula") + _text("x") + b"sb"
+    path = tmp_path / "model.pkl"
+    results = _named("statsmodels.regression.linear_model", "OLSResults") + b")\x81"
+    path.write_bytes(b"\x80\x02" + results + b"}" + _text(name) + stand_in + b"sb.")
+
+    assert stopped(examine_model(path, [])) != []

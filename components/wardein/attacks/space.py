@@ -132,7 +132,7 @@ class Space:
         self.low, self.high = self.coordinates(columns.low), self.coordinates(columns.high)
         self._dtypes = {name: self.rows[name].dtype for name in columns.moved}
         self._fixed = [name for name in self.rows.columns if name not in self._dtypes]
-        self._floats = not self._fixed and all(kind == float for kind in self._dtypes.values())
+        self._floats = not self._fixed and all(kind.kind == "f" and kind.itemsize == 8 for kind in self._dtypes.values())
         self._index = {label: i for i, label in enumerate(classifier.classes.tolist())}
 
     def coordinates(self, values: np.ndarray) -> np.ndarray:

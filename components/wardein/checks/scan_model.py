@@ -106,7 +106,7 @@ def _check_something_is_a_model(examined: Examined) -> None:
 
 
 def _not_accepted(examined: Examined, formats: Sequence[str]) -> Iterator[Found]:
-    from wardein.modelfiles.common import FORMAT
+    from wardein.modelfiles.any_format import FORMAT
     from wardein.modelfiles.formats import COMPANIONS
     from wardein.scan.merge import Found
 

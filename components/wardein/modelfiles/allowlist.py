@@ -22,7 +22,8 @@ class Entry:
 
     Attributes:
         name: ``module.qualname`` as the file has it, for example ``sklearn.svm._classes.SVC``.
-        uses: What may be done with it. ``refer``: stand as a value (every entry may). ``new``: make an object without
+        uses: What may be done with it. ``refer``: stand as a value, which whoever uses the model may call
+            with whatever the file or the data give. ``new``: make an object without
             calling its constructor (NEWOBJ, ``copyreg._reconstructor``) and set its state (BUILD). ``call``: be called
             by REDUCE with whatever the file gives, which for a class runs its ``__init__``.
         reason: Why that only builds data.
@@ -55,7 +56,7 @@ def audited() -> Mapping[str, Entry]:
         for line in path.read_text(encoding="utf-8").splitlines():
             if line and not line.startswith("#"):
                 name, uses, reason = line.split("\t")
-                entries[name] = Entry(name, frozenset(["refer", *uses.split(",")]), reason)  # type: ignore[list-item]
+                entries[name] = Entry(name, frozenset(uses.split(",")), reason)  # type: ignore[arg-type]
     return entries
 
 

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Protocol
 
-from wardein.modelfiles import common
+from wardein.modelfiles import any_format
 from wardein.modelfiles.content import Content
 from wardein.modelfiles.examination import MAX_DEPTH, Examination, Unexamined
 
@@ -104,7 +104,7 @@ def examine(content: Content, examination: Examination) -> None:
         matching += [f for f in formats() if f.NAME == "pickle"]
     if several and len(set(names)) > 1:
         message = f"is {' and '.join(sorted(set(names)))} at once"
-        examination.tell(common.POLYGLOT, content, message, identity=message)
+        examination.tell(any_format.POLYGLOT, content, message, identity=message)
     if not content.part:
         examination.formats[content.path] = names[0] if names else ""
     if not matching and not content.part:

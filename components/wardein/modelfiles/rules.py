@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+from wardein.modelfiles.any_format import RULES as COMMON
 from wardein.modelfiles.archives.rules import RULES as ARCHIVES
-from wardein.modelfiles.common import RULES as COMMON
 from wardein.modelfiles.folders.rules import RULES as FOLDERS
 from wardein.modelfiles.graphs.rules import RULES as GRAPHS
 from wardein.modelfiles.native.rules import RULES as NATIVE

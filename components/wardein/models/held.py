@@ -58,7 +58,7 @@ class Held:
                 "fit it on a pandas DataFrame, so that columns cannot be mixed up",
             )
         names = [str(name) for name in features]
-        self.columns = pd.Index(names)
+        self.columns = pd.Index(names, dtype=object)  # scikit-learn compares them at every call, as objects
         return facts | {"features": names}
 
     def _kind(self) -> str:

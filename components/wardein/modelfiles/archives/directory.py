@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from wardein.modelfiles import common
+from wardein.modelfiles import any_format
 from wardein.modelfiles.archives import rules
 from wardein.modelfiles.archives.names import fault_of, twice
 from wardein.modelfiles.content import Content
@@ -177,11 +177,11 @@ def _check_tail(tail: bytes, here: int, comment: int, directory: Directory) -> N
     after = tail[here + 22 :]
     if len(after) > comment:
         what = f"is followed by {len(after) - comment} bytes that belong to nothing"
-        directory.is_flawed(what, common.TRAILING)
+        directory.is_flawed(what, any_format.TRAILING)
     elif len(after) < comment:
         raise ValueError("a comment that breaks off")
     elif after and (not after.isascii() or not after.decode("ascii").replace("\n", " ").isprintable()):
-        directory.is_flawed(f"has a comment of {comment} bytes that is no text", common.TRAILING)
+        directory.is_flawed(f"has a comment of {comment} bytes that is no text", any_format.TRAILING)
     elif after:
         directory.is_flawed(f"has a comment: {shown(after)}", rules.NOTE)
     other = tail.find(b"PK\x05\x06")
@@ -273,21 +273,21 @@ def _fields(extra: bytes, name: str, directory: Directory) -> dict[int, bytes]:
         position += 4 + length
         _check_field(kind, value, name, directory)
     if extra[position:].strip(b"\0"):
-        directory.is_flawed(f"has bytes before {shown(name)} that belong to nothing", common.TRAILING)
+        directory.is_flawed(f"has bytes before {shown(name)} that belong to nothing", any_format.TRAILING)
     return fields
 
 
 def _check_field(kind: int, value: bytes, name: str, directory: Directory) -> None:
     label = shown(name)
     if kind in _PADDINGS and len(value) > 6 and len(set(value[6:])) > 1:
-        directory.is_flawed(f"hides bytes in the padding of {label}", common.TRAILING)
+        directory.is_flawed(f"hides bytes in the padding of {label}", any_format.TRAILING)
     elif kind == _UNICODE_NAME and value[5:] != name.encode("utf-8", "surrogateescape"):
         directory.is_flawed(f"has a second name for {label}")
     elif kind not in _USUAL and kind != _UNICODE_NAME:
         what = f"has a field of {label} that is not known (0x{kind:04x}, {len(value)} bytes)"
-        directory.is_flawed(what, *((rules.NOTE,) if len(value) <= _FEW else (common.TRAILING,)))
+        directory.is_flawed(what, *((rules.NOTE,) if len(value) <= _FEW else (any_format.TRAILING,)))
     elif kind not in _PADDINGS and len(value) > _FEW:
-        directory.is_flawed(f"hides {len(value)} bytes in a field of {label}", common.TRAILING)
+        directory.is_flawed(f"hides {len(value)} bytes in a field of {label}", any_format.TRAILING)
 
 
 def _wide(field: bytes, size: int, packed: int, offset: int) -> tuple[int, int, int]:
@@ -327,7 +327,7 @@ def _behind(content: Content, member: Member | None, position: int, until: int, 
     if position < until:
         where = "before its first member" if member is None else f"after {shown(member.name)}"
         what = f"has {until - position} bytes at byte {position}, {where}, that belong to nothing"
-        directory.is_flawed(what, common.TRAILING)
+        directory.is_flawed(what, any_format.TRAILING)
     return position
 
 

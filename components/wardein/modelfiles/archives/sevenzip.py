@@ -9,7 +9,7 @@ import struct
 import zlib
 from typing import Any
 
-from wardein.modelfiles import common
+from wardein.modelfiles import any_format
 from wardein.modelfiles.archives import decoders, rules
 from wardein.modelfiles.archives.decoders import Decoder, Unpacking
 from wardein.modelfiles.archives.names import fault_of, legible, twice
@@ -123,7 +123,7 @@ def _examine_folder(content: Content, folder: Folder, number: int, names: list[s
             raise ValueError("a stream of another size or checksum")
         if unpacking.rest:
             message = f"has {unpacking.rest} bytes behind a compressed stream"
-            examination.tell(common.TRAILING, content, message, identity="behind a compressed stream")
+            examination.tell(any_format.TRAILING, content, message, identity="behind a compressed stream")
         position = 0
         for name, (size, crc) in zip(names, folder.parts, strict=True):
             member = inner.window(position, size, legible(name), name.rpartition("/")[2])
@@ -179,7 +179,7 @@ def _check_claims(content: Content, claimed: list[tuple[int, int]], examination:
     for start, size in sorted([*claimed, (content.size, 0)]):
         if start > position:
             message = f"has {start - position} bytes at byte {position} that belong to nothing"
-            examination.tell(common.TRAILING, content, message, identity=message)
+            examination.tell(any_format.TRAILING, content, message, identity=message)
         elif start < position:
             message = "holds streams that share bytes"
             examination.tell(rules.AMBIGUOUS, content, message, identity=message)

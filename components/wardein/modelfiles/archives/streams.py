@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from wardein.modelfiles import common
+from wardein.modelfiles import any_format
 from wardein.modelfiles.archives import decoders
 from wardein.modelfiles.archives.decoders import Decoder, Unpacking
 from wardein.modelfiles.content import Content
@@ -48,7 +48,7 @@ class Stream:
             with examination.unpacked(content, "content", name, unpacking) as inner:
                 if rest := unpacking.rest + content.size - end:
                     message = f"is followed by {rest} bytes, of which readers take some or none"
-                    examination.tell(common.TRAILING, content, message, identity=_BEHIND)
+                    examination.tell(any_format.TRAILING, content, message, identity=_BEHIND)
                 examination.examine(inner)
         except decoders.BROKEN as error:
             raise Unexamined(f"the stream is damaged ({type(error).__name__})") from None

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from wardein.modelfiles import common
+from wardein.modelfiles import any_format
 from wardein.modelfiles.archives import rules, torchserve
 from wardein.modelfiles.archives.names import fault_of, legible, settled, twice
 from wardein.modelfiles.content import Content
@@ -145,7 +145,9 @@ def _read_settings(
         name, _, behind = said.partition(b"\0")
         settings[b"path"] = name
         if behind.strip(b"\0"):
-            examination.tell(common.TRAILING, content, "hides bytes behind a long name", identity="behind a long name")
+            examination.tell(
+                any_format.TRAILING, content, "hides bytes behind a long name", identity="behind a long name"
+            )
     elif header.kind in (_NEXT, _ALL):
         records = _records(said)
         if any(key.startswith(b"GNU.sparse") for key in records):
@@ -215,7 +217,7 @@ def _padded(size: int) -> int:
 def _check_padding(content: Content, start: int, end: int, examination: Examination) -> None:
     if content.at(start, end - start).strip(b"\0"):
         message = f"hides bytes in the padding at byte {start}"
-        examination.tell(common.TRAILING, content, message, identity="in the padding")
+        examination.tell(any_format.TRAILING, content, message, identity="in the padding")
 
 
 def _check_end(content: Content, position: int, examination: Examination) -> None:
@@ -223,6 +225,6 @@ def _check_end(content: Content, position: int, examination: Examination) -> Non
     while chunk := content.at(position, _STEP):
         if rest := chunk.lstrip(b"\0"):
             message = f"goes on at byte {position + len(chunk) - len(rest)} after its end"
-            examination.tell(common.TRAILING, content, message, identity="after the end")
+            examination.tell(any_format.TRAILING, content, message, identity="after the end")
             return
         position += len(chunk)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from wardein.modelfiles import common
+from wardein.modelfiles import any_format
 from wardein.modelfiles.archives import decoders, rules, tarred
 from wardein.modelfiles.archives.decoders import Decoder, Unpacking
 from wardein.modelfiles.archives.directory import Directory, Member, has_end, read_directory
@@ -119,7 +119,7 @@ class Archive:
     def _check_unpacked(self, member: Member, content: Content, unpacking: Unpacking, behind: int) -> None:
         if behind or unpacking.rest:
             message = f"has {behind + unpacking.rest} bytes behind its compressed stream"
-            self.examination.tell(common.TRAILING, content, message, identity="behind a compressed member")
+            self.examination.tell(any_format.TRAILING, content, message, identity="behind a compressed member")
         if unpacking.size != member.size:
             message = f"unpacks to {unpacking.size} bytes, not to {member.size} as its directory says"
             self.examination.tell(rules.AMBIGUOUS, content, message, identity="size of a compressed member")
@@ -172,7 +172,7 @@ def _kinds(archive: Archive) -> list[Kind]:
         examination.formats[content.path] = kinds[0].NAME
     if len(kinds) > 1:
         message = f"is {' and '.join(sorted(kind.NAME for kind in kinds))} at once"
-        examination.tell(common.POLYGLOT, content, message, identity=message)
+        examination.tell(any_format.POLYGLOT, content, message, identity=message)
     return kinds
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from wardein.modelfiles.common import SUPPLY_CHAIN, UNSAFE_ARTIFACT
+from wardein.modelfiles.any_format import SUPPLY_CHAIN, UNSAFE_ARTIFACT
 from wardein.report import Severity
 from wardein.scan.rules import Rule
 

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from functools import cache
 
-from wardein.modelfiles.common import TRAILING
+from wardein.modelfiles.any_format import TRAILING
 from wardein.modelfiles.content import Content
 from wardein.modelfiles.examination import Examination, Unexamined, shown
 from wardein.modelfiles.graphs import protobuf

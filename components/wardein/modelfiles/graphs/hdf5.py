@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from wardein.errors import WardeinError
-from wardein.modelfiles.common import TRAILING
+from wardein.modelfiles.any_format import TRAILING
 from wardein.modelfiles.content import Content
 from wardein.modelfiles.examination import Examination, Unexamined, shown
 from wardein.modelfiles.graphs.keras import examine_config

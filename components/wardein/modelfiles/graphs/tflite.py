@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from wardein.modelfiles.common import TRAILING
+from wardein.modelfiles.any_format import TRAILING
 from wardein.modelfiles.content import Content
 from wardein.modelfiles.examination import Examination, shown
 from wardein.modelfiles.graphs.flatbuffer import Buffer, Table

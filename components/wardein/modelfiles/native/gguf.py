@@ -7,7 +7,7 @@ import math
 import struct
 from collections.abc import Iterator
 
-from wardein.modelfiles.common import TRAILING
+from wardein.modelfiles.any_format import TRAILING
 from wardein.modelfiles.content import Content
 from wardein.modelfiles.examination import Examination, Unexamined, shown
 from wardein.modelfiles.native.bytereader import Reader

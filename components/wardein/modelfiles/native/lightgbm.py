@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 
-from wardein.modelfiles.common import TRAILING
+from wardein.modelfiles.any_format import TRAILING
 from wardein.modelfiles.content import Content
 from wardein.modelfiles.examination import Examination, Unexamined
 

@@ -8,7 +8,7 @@ import math
 from array import array
 from typing import Any
 
-from wardein.modelfiles.common import TRAILING
+from wardein.modelfiles.any_format import TRAILING
 from wardein.modelfiles.content import Content
 from wardein.modelfiles.examination import Examination, Unexamined, shown
 from wardein.modelfiles.native import settings

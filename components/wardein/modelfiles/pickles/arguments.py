@@ -228,7 +228,16 @@ def _nested(judge: Judge, what: Global, args: Sequence[Value], at: int) -> Value
     return what.instance
 
 
+def _ufunc(judge: Judge, what: Global, args: Sequence[Value], at: int) -> Value:
+    """A function of numpy, by its module and name: as if the stream named it itself."""
+    module, name = (judge.atoms.text(arg) for arg in args) if len(args) == 2 else (None, None)
+    if module is None or name is None:
+        raise Refused("by a computed name")
+    return judge.find(module, name, 4, at)
+
+
 ARGUMENTS: dict[str, Rule] = {
+    "numpy.core._ufunc_reconstruct": _ufunc,
     "copyreg._reconstructor": _reconstructor,
     "copyreg.__newobj__": _first_is_a_class,
     "copyreg.__newobj_ex__": _first_is_a_class,
@@ -295,3 +304,5 @@ ARGUMENTS: dict[str, Rule] = {
     "torch._utils._rebuild_parameter_with_state": _with_state,
     "torch.storage._load_from_bytes": _nested,
 }  # fmt: skip
+# Rules on functions whose first argument is the class that they make something of.
+TAKE_A_CLASS = {_reconstructor, _first_is_a_class, _array, _masked_array}

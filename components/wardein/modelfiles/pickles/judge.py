@@ -9,7 +9,7 @@ from wardein.modelfiles.allowlist import Allowlist, Use, audited
 from wardein.modelfiles.content import Content
 from wardein.modelfiles.examination import Examination, Unexamined, shown
 from wardein.modelfiles.pickles import rules
-from wardein.modelfiles.pickles.arguments import ARGUMENTS, canonical
+from wardein.modelfiles.pickles.arguments import ARGUMENTS, TAKE_A_CLASS, canonical
 from wardein.modelfiles.pickles.atoms import Atoms
 from wardein.modelfiles.pickles.dangerous import is_dangerous
 from wardein.modelfiles.pickles.dtypes import set_state
@@ -112,6 +112,7 @@ class Judge:
 
     def build(self, made: Value, state: Value, at: int) -> Value:
         """What setting an object's state gives: the object."""
+        self.value(state, at)
         self.atoms.work(4)
         if isinstance(made, Global):
             if made.uses is None:
@@ -126,8 +127,20 @@ class Judge:
             raise Unexamined(f"sets the state of what has none at byte {at}")
         return made
 
+    def value(self, value: Value, at: int) -> None:
+        """Something is kept: an argument, a part of a state or of a container, or the result."""
+        unfit = value if isinstance(value, Global) and not value.referable else None
+        if unfit or (unfit := value.unfit if isinstance(value, Box) else None):
+            self.stands(unfit, at)
+
+    def stands(self, unfit: Global, at: int) -> None:
+        """A global stands as a value that is only known to be harmless where the stream itself uses it."""
+        self._teller.tell(rules.USE, at, f"holds {unfit.text}, which whoever uses the model could call")
+
     def fill(self, kind: str, target: Value, items: Sequence[Value], at: int) -> None:
         """Put items into a container, or whatever stands for one."""
+        for item in items:
+            self.value(item, at)
         if isinstance(target, Box) and target.kind == kind:
             target.extend(items)
         elif isinstance(target, int) and self.atoms.kind(target) == kind:
@@ -156,6 +169,10 @@ class Judge:
     def _applied(self, what: Global, args: Value, at: int) -> Value:
         """A call or a making that is allowed as such, if its arguments are."""
         rule = ARGUMENTS.get(canonical(what))
+        if isinstance(args, Box) and args.unfit:
+            # The class that it makes something of is no value.
+            kept = args if rule not in TAKE_A_CLASS or args.items is None else Box("tuple", at, list(args.items[1:]))
+            self.value(kept, at)
         if rule is None or self._vouched_for(what):
             return what.instance
         try:

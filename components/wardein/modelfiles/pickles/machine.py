@@ -205,6 +205,8 @@ class Machine:
                 if fence <= (fence := marks[-1] if marks else 0) or (code == _SETITEMS and len(items) % 2):
                     raise Unexamined("takes more values than there are")
                 box.extend(items)
+                if box.unfit:
+                    self.judge.stands(box.unfit, base + at)
                 at += 1
             elif code in _EMPTY:
                 push(Box(_EMPTY[code], base + at))
@@ -250,6 +252,7 @@ class Machine:
         if len(self.stack) <= fence:
             raise Unexamined("ends without a value")
         value = self.stack.pop()
+        self.judge.value(value, at)
         if self.stack or self.marks:
             self.judge.leftover(at)
         if self.frame_end and at + 1 != self.frame_end:
@@ -285,4 +288,4 @@ class Machine:
 
 def _outline(value: Value) -> Value:
     """Of a tuple that is whole, only that it is one; of everything else, all."""
-    return value.at if type(value) is Box and value.kind == "tuple" and value.depth < 3 else value
+    return value.at if type(value) is Box and value.kind == "tuple" and value.depth < 3 and not value.unfit else value

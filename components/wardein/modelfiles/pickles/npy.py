@@ -6,7 +6,7 @@ from __future__ import annotations
 import ast
 import re
 
-from wardein.modelfiles import common
+from wardein.modelfiles import any_format
 from wardein.modelfiles.content import Content
 from wardein.modelfiles.examination import Examination, Unexamined
 from wardein.modelfiles.pickles import dtypes, plain
@@ -33,7 +33,7 @@ def examine(content: Content, examination: Examination) -> None:
             return
         if content.at(at, len(_MAGIC)) != _MAGIC:
             message = f"has {content.size - at} bytes behind its array, at byte {at}"
-            examination.tell(common.TRAILING, content, message, identity="behind the array")
+            examination.tell(any_format.TRAILING, content, message, identity="behind the array")
             return
     raise Unexamined(f"holds more than {_MOST_ARRAYS} arrays")
 

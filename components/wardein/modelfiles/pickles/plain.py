@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from wardein.modelfiles import common
+from wardein.modelfiles import any_format
 from wardein.modelfiles.content import Content
 from wardein.modelfiles.examination import Examination, Unexamined
 from wardein.modelfiles.pickles import opcodes as op
@@ -22,7 +22,8 @@ def matches(content: Content, head: bytes) -> bool:
     if head[0] == op.PROTO:
         known = len(head) < 3 or (head[1] <= _MOST_PROTOCOL and head[2] in op.KNOWN)
         return known and not torch_legacy.matches(content, head)
-    if head[0] not in op.KNOWN:
+    # The first letter of every zip file is an opcode, of what only loaders of their own look up.
+    if head[0] not in op.KNOWN or head[:4] == b"PK\3\4":
         return False
     return probing.is_stream(content)
 
@@ -49,7 +50,7 @@ def follow(content: Content, examination: Examination, at: int = 0, *, joblib: b
             except Unexamined as broken:
                 rest = content.size - at
                 message = f"has {rest} bytes behind the end of its pickle that {broken}, at byte {at}"
-                examination.tell(common.TRAILING, content, message, identity="behind the end of the pickle")
+                examination.tell(any_format.TRAILING, content, message, identity="behind the end of the pickle")
                 return judge.conclude()
         raise Unexamined(f"holds more than {_MOST_STREAMS} streams")
     except Bounded:

@@ -43,8 +43,8 @@ class _Onlooker(Judge):
             raise Unexamined("names a global by what is no text")
         return Unknown("")
 
-    def extension(self, number: int, at: int) -> NoReturn:
-        raise _Acts
+    def extension(self, number: int, at: int) -> Value:
+        return Unknown("")
 
     def leftover(self, at: int) -> None:
         """Whatever is left, nothing was made."""
@@ -96,6 +96,13 @@ def acts_otherwise(machine: Machine, at: int) -> bool:
     return False
 
 
+class _Stranger(_Onlooker):
+    """Looks at bytes that pass for something else: of these, no loader looks up what a line of text refers to."""
+
+    def outside(self, identifier: bytes, at: int) -> NoReturn:
+        raise Unexamined("refers to something outside by a line of text")
+
+
 def _onlooker(content: Content) -> _Onlooker:
     return _Onlooker(content, Examination(Allowlist({}), content.size))
 
@@ -125,7 +132,8 @@ def would_act(content: Content, at: int = 0, after: Machine | None = None) -> bo
     """
     if (content.at(at, 1) or b"\0")[0] not in op.KNOWN:
         return False
-    machine = Machine(content, _onlooker(content), _WINDOWS)
+    stranger = _Stranger(content, Examination(Allowlist({}), content.size))
+    machine = Machine(content, stranger, _WINDOWS)
     if after is not None:
         machine.stack, machine.marks, machine.memo = list(after.stack), list(after.marks), after.memo.copy()
     try:

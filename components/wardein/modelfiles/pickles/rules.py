@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from wardein.modelfiles.common import DESERIALIZATION, SUPPLY_CHAIN, UNSAFE_ARTIFACT
+from wardein.modelfiles.any_format import DESERIALIZATION, SUPPLY_CHAIN, UNSAFE_ARTIFACT
 from wardein.report import Severity
 from wardein.scan.rules import Rule
 

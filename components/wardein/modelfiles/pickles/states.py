@@ -12,7 +12,7 @@ from wardein.modelfiles.pickles.atoms import Atoms
 from wardein.modelfiles.pickles.refused import Refused
 from wardein.modelfiles.pickles.values import Box, Instance, Value
 
-_OWN = re.compile(r"__\w*__", re.ASCII)
+_OWN = re.compile(r"(?!__doc__)__\w*__", re.ASCII)  # statsmodels hands its results their descriptions
 _LONG = 500
 # joblib's place holders for arrays in files of their own, in which objects may be.
 _COMPANIONS = {
@@ -24,6 +24,9 @@ _COMPANIONS = {
 _CALL = re.compile(r"\b(?:(?:C|np\.(?:log|log10|log1p|exp|sqrt|power|abs|square))\(\s*\w+\s*\)|Q\(['\"][\w -]*['\"]\))")
 _PLAIN = re.compile(r"[\w\s~+*:/^|()-]*")
 _CALLS_ELSE = re.compile(r"[\w)]\s*\(")
+# statsmodels evaluates these, when it is loaded or asked for predictions, and asks these for them.
+_EVALUATED = {"design_info", "model_spec"}
+_OWN_PARTS = {"model", "data", "_results", "results", "family", "link", "variance"}
 
 
 def judge_state(made: Instance | Box, state: Value, atoms: Atoms) -> None:
@@ -44,7 +47,7 @@ def judge_state(made: Instance | Box, state: Value, atoms: Atoms) -> None:
     if of == "functools.partial" and not (items and is_bindable(items[0])):
         raise Refused(f"sets the function of a {of}")
     if of.startswith("statsmodels."):
-        _judge_formula(state, atoms)
+        _judge_formula(of, state, atoms)
 
 
 def _judge_names(of: str, state: Value, atoms: Atoms) -> None:
@@ -75,13 +78,25 @@ def _companion(state: Value, atoms: Atoms) -> str:
     return f"reads an array from the file {shown(name)} beside it"
 
 
-def _judge_formula(state: Value, atoms: Atoms) -> None:
-    entries = atoms.items(state) if atoms.kind(state) == "dict" else None
-    for key, value in zip(entries[::2], entries[1::2], strict=True) if entries else ():
-        if atoms.text(key) == "formula" and atoms.kind(value) != "None":
-            text = atoms.text(value)
-            if text is None or not _is_arithmetic(text):
-                raise Refused(f"has a formula evaluated, {atoms.show(value)}", rules.USE)
+def _judge_formula(of: str, state: Value, atoms: Atoms) -> None:
+    """Judge a state of statsmodels, which has formulas in it evaluated as Python: at once, or when it predicts."""
+    entries = atoms.mapping(state)
+    if entries is None:
+        raise Refused(f"sets a state of {of} that is not known")
+    for name, value in entries.items():
+        kind = atoms.kind(value)
+        if kind == "None" or (kind == "bool" and not atoms.integer(value)):
+            continue
+        if name == "formula" and not _is_arithmetic(atoms.text(value) or "?"):
+            raise Refused(f"has a formula evaluated, {atoms.show(value)}")
+        if name in _EVALUATED:
+            raise Refused(f"has {shown(name)} evaluated, {atoms.show(value)}")
+        own = isinstance(value, Instance) and value.of.text.startswith("statsmodels.")
+        if name in _OWN_PARTS and not own:
+            raise Refused(f"sets {shown(name)} of {of} to what is none of statsmodels, {atoms.show(value)}")
+    restored = {"restore_design_info", "restore_model_spec"} & entries.keys()
+    if restored and ("formula" not in entries or atoms.kind(entries["formula"]) != "text"):
+        raise Refused(f"has a formula of {of} evaluated that is not there")
 
 
 def _is_arithmetic(formula: str) -> bool:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from wardein.modelfiles import common
+from wardein.modelfiles import any_format
 from wardein.modelfiles.content import Content
 from wardein.modelfiles.examination import Examination, Unexamined
 from wardein.modelfiles.pickles.judge import Judge
@@ -50,4 +50,4 @@ def examine(content: Content, examination: Examination) -> None:
             raise Unexamined("breaks off in a storage")
     if at < content.size:
         message = f"has {content.size - at} bytes behind its last storage, at byte {at}"
-        examination.tell(common.TRAILING, content, message, identity="behind the last storage")
+        examination.tell(any_format.TRAILING, content, message, identity="behind the last storage")

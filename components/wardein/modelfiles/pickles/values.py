@@ -25,10 +25,11 @@ _PLAIN_NAME = re.compile(r"[\w.]{1,120}", re.ASCII)
 class Global:
     """Something that the stream names; ``uses`` is None where the name is on no list."""
 
-    __slots__ = ("at", "instance", "module", "name", "text", "uses")
+    __slots__ = ("at", "instance", "module", "name", "referable", "text", "uses")
 
     def __init__(self, module: str, name: str, uses: frozenset[Use] | None, at: int) -> None:
         self.module, self.name, self.uses, self.at = module, name, uses, at
+        self.referable = uses is None or "refer" in uses  # what is unknown is told by its name
         text = f"{module}.{name}"
         self.text = text if _PLAIN_NAME.fullmatch(text) else shown(text, 120)
         self.instance = Instance(self)
@@ -55,11 +56,12 @@ class Unknown:
 class Box:
     """A container, with its items for as long as they are few; of a mapping, keys and values in turn."""
 
-    __slots__ = ("at", "depth", "items", "kind", "of", "weight")
+    __slots__ = ("at", "depth", "items", "kind", "of", "unfit", "weight")
 
     def __init__(self, kind: str, at: int, items: list[Value] | None = None, of: Global | None = None) -> None:
         self.kind, self.at, self.of, self.depth = kind, at, of, 1
         self.items: Sequence[Value] | None = items or ()
+        self.unfit: Global | None = None  # something in it that may be used, but not stand as a value
         self.weight = 1 + len(self.items)
         if items:
             if self.weight > _FEW_ITEMS:
@@ -67,6 +69,8 @@ class Box:
             for item in items:
                 if type(item) is Box:
                     self._take_in(item)
+                elif type(item) is Global and not item.referable:
+                    self.unfit = item
 
     def extend(self, items: Sequence[Value]) -> None:
         """Put items into it.
@@ -87,8 +91,11 @@ class Box:
         for item in items:
             if type(item) is Box:
                 self._take_in(item)
+            elif type(item) is Global and not item.referable:
+                self.unfit = item
 
     def _take_in(self, item: Box) -> None:
+        self.unfit = self.unfit or item.unfit
         if item.depth >= self.depth:
             self.depth = item.depth + 1
             if self.depth > _DEEPEST:
