@@ -19,13 +19,13 @@ import pytest
 
 from tests.conftest import House, Ran
 from wardein import execute, spec, wire
-from wardein.artifacts import Artifact, OutputFile
+from wardein.artifacts import Model, OutputFile
 from wardein.commands import init
 from wardein.errors import UsageError, WardeinError
 from wardein.report import Coverage, Finding, Report, Severity, Verdict, conclude
 
 
-def probe(artifact: Artifact, ending: str = "pass", written: OutputFile | None = None) -> Report:
+def probe(artifact: Model, ending: str = "pass", written: OutputFile | None = None) -> Report:
     """End in the way that is asked for.
 
     Args:

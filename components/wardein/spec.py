@@ -24,6 +24,8 @@ from wardein.errors import UsageError
 # Each step with its family: the optional dependencies (and the container image) that it needs.
 CHECKS = {
     "validate_data": "data",
+    "scan_model": "scan",
+    "smoke_test": "evaluate",
     "evaluate_performance": "evaluate",
     "evaluate_robustness": "evaluate",
     "evaluate_fairness": "evaluate",
@@ -32,8 +34,6 @@ CHECKS = {
     "scan_secrets": "scan",
     "scan_config": "scan",
     "scan_image": "scan",
-    "scan_model": "scan",
-    "smoke_test": "evaluate",
     "import_findings": "scan",
     "verify_artifact": "sign",
 }

@@ -10,6 +10,8 @@ from wardein.airflow.base import FailOn, StepOperator
 
 __all__ = [
     "ValidateDataOperator",
+    "ScanModelOperator",
+    "SmokeTestOperator",
     "EvaluatePerformanceOperator",
     "EvaluateRobustnessOperator",
     "EvaluateFairnessOperator",
@@ -18,8 +20,6 @@ __all__ = [
     "ScanSecretsOperator",
     "ScanConfigOperator",
     "ScanImageOperator",
-    "ScanModelOperator",
-    "SmokeTestOperator",
     "ImportFindingsOperator",
     "VerifyArtifactOperator",
     "SignArtifactOperator",
@@ -115,6 +115,170 @@ class ValidateDataOperator(StepOperator):
             "max_categories": max_categories,
             "range_tolerance": range_tolerance,
             "null_tolerance": null_tolerance,
+            "policy": policy,
+        }
+        super().__init__(
+            parameters=parameters,
+            evidence=evidence,
+            html=html,
+            key=key,
+            run_id=run_id,
+            command=command,
+            fail_on=fail_on,
+            **kwargs,
+        )
+
+
+class ScanModelOperator(StepOperator):
+    """Look for code in a model's files, without loading any of them.
+
+    A serialized model is a program, or holds one. What a file is, its bytes decide, and it is read as that from
+    the first byte to the last: pickles of every protocol (raw, joblib, NumPy, PyTorch), skops, ONNX,
+    safetensors, GGUF, Keras, TensorFlow, XGBoost, LightGBM, CatBoost, PMML, archives and compressed files
+    around any of them, and what the files of a Hugging Face or MLflow folder make of each other. Nothing is
+    loaded, imported or called.
+
+    A pickle passes only if every global it refers to is on a list of those that are known to only build data,
+    and is used in the way that the list says; everything else fails, whether anybody has seen it misused or
+    not. A format that is not known, an encrypted member, a stream that breaks off and bytes that nothing
+    accounts for end in ERROR. docs/model-files.md says for each format what can be hidden in it, and how to
+    convert it to a safer one.
+
+    The same file gets the same verdict on every machine, whatever is installed there.
+
+    References: CWE-502. MITRE ATLAS AML.T0011.000, Unsafe AI Artifacts. Python Software Foundation, pickle:
+    Restricting Globals.
+
+    Args:
+        model: The model: one file, or a folder of which every file counts.
+        evidence: Where to write the evidence: an absolute path that the command can write and the worker can
+            read.
+        allow: Globals that pickles may use on top of the audited ones, as module.name, for example
+            mypackage.layers.Scaler. Who allows one vouches for its code; a gate counts this only if its policy
+            agrees.
+        formats: Accept models of these formats only, for example safetensors and onnx (texts, JSON and pictures
+            beside them are no models); empty accepts every known format.
+        scanners: Who looks: wardein, always, and for a second opinion picklescan, modelscan, fickling or
+            modelaudit on the formats that they know. The strictest opinion counts, and what one of them cannot
+            read is an ERROR.
+        fail_severity: The least severe finding that makes the check fail.
+        policy: A policy folder whose thresholds are applied as well.
+        html: Where to write the report page; empty for none.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run; the default is Airflow's own run identifier.
+        command: What runs the step: another virtual environment's wardein, or docker run … wardein.
+        fail_on: 'verdict' fails the task on FAIL; 'error' leaves FAIL to a gate. ERROR always fails, and is
+            retried.
+    """
+
+    step = "scan_model"
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        evidence: str,
+        allow: list[str] | str = [],
+        formats: list[str] | str = [],
+        scanners: list[str] | str = ["wardein"],
+        fail_severity: str = "high",
+        policy: str = "",
+        html: str = "",
+        key: str = "",
+        run_id: str = "{{ run_id }}",
+        command: Sequence[str] = ("wardein",),
+        fail_on: FailOn = "verdict",
+        **kwargs: Any,
+    ) -> None:
+        parameters = {
+            "model": model,
+            "allow": allow,
+            "formats": formats,
+            "scanners": scanners,
+            "fail_severity": fail_severity,
+            "policy": policy,
+        }
+        super().__init__(
+            parameters=parameters,
+            evidence=evidence,
+            html=html,
+            key=key,
+            run_id=run_id,
+            command=command,
+            fail_on=fail_on,
+            **kwargs,
+        )
+
+
+class SmokeTestOperator(StepOperator):
+    """Load a model in a sandbox, let it predict a sample of rows, and see that it does so reliably and nothing else.
+
+    The sandbox is a process without network, keys and files, which can start no program and no other process.
+    What the model tries all the same is told by the kernel, and fails the check. The model fails as well if it
+    takes too much time or memory, misses columns, cannot predict the rows, answers differently when it is asked
+    again, or when a row stands alone or elsewhere in the table, or if its answers make no sense: probabilities
+    that do not add up to one, numbers that are not finite or out of bounds.
+
+    A model that cannot be read, is refused, or whose process dies ends in ERROR, unless it tried something
+    forbidden. What this machine's kernel cannot prevent or tell is a finding that does not fail.
+
+    References: MITRE ATLAS AML.T0011.000 (unsafe AI artifacts), CWE-502. The Linux kernel's documentation of
+    Landlock and of seccomp filters.
+
+    Args:
+        model: The fitted scikit-learn classifier or regressor: skops, or a pickle or joblib file.
+        data: Rows as the model will meet them, as CSV or Parquet, with its features under their names; other
+            columns, such as the label, are not shown to it.
+        evidence: Where to write the evidence: an absolute path that the command can write and the worker can
+            read.
+        rows: How many of the rows to predict, evenly spread over the table; all of them if it has fewer.
+        max_seconds: Seconds that loading the model and all its predictions may take together, at most 86400;
+            starting the sandbox counts, about two seconds.
+        max_memory_mib: Mebibytes of memory that the model may take on top of its libraries.
+        bounds: For a regressor the smallest and the largest number that make sense as a prediction, for example
+            0 and 120; empty for no bounds. A classifier's probabilities have bounds anyway.
+        allow: Globals that a pickle may refer to on top of the audited ones, as module.name; who allows one
+            vouches for it, and a policy has to agree. The sandbox holds all the same.
+        policy: A policy folder whose thresholds are applied as well.
+        html: Where to write the report page; empty for none.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run; the default is Airflow's own run identifier.
+        command: What runs the step: another virtual environment's wardein, or docker run … wardein.
+        fail_on: 'verdict' fails the task on FAIL; 'error' leaves FAIL to a gate. ERROR always fails, and is
+            retried.
+    """
+
+    step = "smoke_test"
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        data: str,
+        evidence: str,
+        rows: int | str = 100,
+        max_seconds: float | str = 60.0,
+        max_memory_mib: int | str = 2048,
+        bounds: list[float] | str = [],
+        allow: list[str] | str = [],
+        policy: str = "",
+        html: str = "",
+        key: str = "",
+        run_id: str = "{{ run_id }}",
+        command: Sequence[str] = ("wardein",),
+        fail_on: FailOn = "verdict",
+        **kwargs: Any,
+    ) -> None:
+        parameters = {
+            "model": model,
+            "data": data,
+            "rows": rows,
+            "max_seconds": max_seconds,
+            "max_memory_mib": max_memory_mib,
+            "bounds": bounds,
+            "allow": allow,
             "policy": policy,
         }
         super().__init__(
@@ -887,170 +1051,6 @@ class ScanImageOperator(StepOperator):
             "model": model,
             "model_evidence": model_evidence,
             "write_sbom": write_sbom,
-            "policy": policy,
-        }
-        super().__init__(
-            parameters=parameters,
-            evidence=evidence,
-            html=html,
-            key=key,
-            run_id=run_id,
-            command=command,
-            fail_on=fail_on,
-            **kwargs,
-        )
-
-
-class ScanModelOperator(StepOperator):
-    """Look for code in a model's files, without loading any of them.
-
-    A serialized model is a program, or holds one. What a file is, its bytes decide, and it is read as that from
-    the first byte to the last: pickles of every protocol (raw, joblib, NumPy, PyTorch), skops, ONNX,
-    safetensors, GGUF, Keras, TensorFlow, XGBoost, LightGBM, CatBoost, PMML, archives and compressed files
-    around any of them, and what the files of a Hugging Face or MLflow folder make of each other. Nothing is
-    loaded, imported or called.
-
-    A pickle passes only if every global it refers to is on a list of those that are known to only build data,
-    and is used in the way that the list says; everything else fails, whether anybody has seen it misused or
-    not. A format that is not known, an encrypted member, a stream that breaks off and bytes that nothing
-    accounts for end in ERROR. docs/model-files.md says for each format what can be hidden in it, and how to
-    convert it to a safer one.
-
-    The same file gets the same verdict on every machine, whatever is installed there.
-
-    References: CWE-502. MITRE ATLAS AML.T0011.000, Unsafe AI Artifacts. Python Software Foundation, pickle:
-    Restricting Globals.
-
-    Args:
-        model: The model: one file, or a folder of which every file counts.
-        evidence: Where to write the evidence: an absolute path that the command can write and the worker can
-            read.
-        allow: Globals that pickles may use on top of the audited ones, as module.name, for example
-            mypackage.layers.Scaler. Who allows one vouches for its code; a gate counts this only if its policy
-            agrees.
-        formats: Accept models of these formats only, for example safetensors and onnx (texts, JSON and pictures
-            beside them are no models); empty accepts every known format.
-        scanners: Who looks: wardein, always, and for a second opinion picklescan, modelscan, fickling or
-            modelaudit on the formats that they know. The strictest opinion counts, and what one of them cannot
-            read is an ERROR.
-        fail_severity: The least severe finding that makes the check fail.
-        policy: A policy folder whose thresholds are applied as well.
-        html: Where to write the report page; empty for none.
-        key: The URI of the key that signs the evidence: a reference, never key material; empty for
-            $WARDEIN_KEY.
-        run_id: Binds the evidence to one run; the default is Airflow's own run identifier.
-        command: What runs the step: another virtual environment's wardein, or docker run … wardein.
-        fail_on: 'verdict' fails the task on FAIL; 'error' leaves FAIL to a gate. ERROR always fails, and is
-            retried.
-    """
-
-    step = "scan_model"
-
-    def __init__(
-        self,
-        *,
-        model: str,
-        evidence: str,
-        allow: list[str] | str = [],
-        formats: list[str] | str = [],
-        scanners: list[str] | str = ["wardein"],
-        fail_severity: str = "high",
-        policy: str = "",
-        html: str = "",
-        key: str = "",
-        run_id: str = "{{ run_id }}",
-        command: Sequence[str] = ("wardein",),
-        fail_on: FailOn = "verdict",
-        **kwargs: Any,
-    ) -> None:
-        parameters = {
-            "model": model,
-            "allow": allow,
-            "formats": formats,
-            "scanners": scanners,
-            "fail_severity": fail_severity,
-            "policy": policy,
-        }
-        super().__init__(
-            parameters=parameters,
-            evidence=evidence,
-            html=html,
-            key=key,
-            run_id=run_id,
-            command=command,
-            fail_on=fail_on,
-            **kwargs,
-        )
-
-
-class SmokeTestOperator(StepOperator):
-    """Load a model in a sandbox, let it predict a sample of rows, and see that it does so reliably and nothing else.
-
-    The sandbox is a process without network, keys and files, which can start no program and no other process.
-    What the model tries all the same is told by the kernel, and fails the check. The model fails as well if it
-    takes too much time or memory, misses columns, cannot predict the rows, answers differently when it is asked
-    again, or when a row stands alone or elsewhere in the table, or if its answers make no sense: probabilities
-    that do not add up to one, numbers that are not finite or out of bounds.
-
-    A model that cannot be read, is refused, or whose process dies ends in ERROR, unless it tried something
-    forbidden. What this machine's kernel cannot prevent or tell is a finding that does not fail.
-
-    References: MITRE ATLAS AML.T0011.000 (unsafe AI artifacts), CWE-502. The Linux kernel's documentation of
-    Landlock and of seccomp filters.
-
-    Args:
-        model: The fitted scikit-learn classifier or regressor: skops, or a pickle or joblib file.
-        data: Rows as the model will meet them, as CSV or Parquet, with its features under their names; other
-            columns, such as the label, are not shown to it.
-        evidence: Where to write the evidence: an absolute path that the command can write and the worker can
-            read.
-        rows: How many of the rows to predict, evenly spread over the table; all of them if it has fewer.
-        max_seconds: Seconds that loading the model and all its predictions may take together, at most 86400;
-            starting the sandbox counts, about two seconds.
-        max_memory_mib: Mebibytes of memory that the model may take on top of its libraries.
-        bounds: For a regressor the smallest and the largest number that make sense as a prediction, for example
-            0 and 120; empty for no bounds. A classifier's probabilities have bounds anyway.
-        allow: Globals that a pickle may refer to on top of the audited ones, as module.name; who allows one
-            vouches for it, and a policy has to agree. The sandbox holds all the same.
-        policy: A policy folder whose thresholds are applied as well.
-        html: Where to write the report page; empty for none.
-        key: The URI of the key that signs the evidence: a reference, never key material; empty for
-            $WARDEIN_KEY.
-        run_id: Binds the evidence to one run; the default is Airflow's own run identifier.
-        command: What runs the step: another virtual environment's wardein, or docker run … wardein.
-        fail_on: 'verdict' fails the task on FAIL; 'error' leaves FAIL to a gate. ERROR always fails, and is
-            retried.
-    """
-
-    step = "smoke_test"
-
-    def __init__(
-        self,
-        *,
-        model: str,
-        data: str,
-        evidence: str,
-        rows: int | str = 100,
-        max_seconds: float | str = 60.0,
-        max_memory_mib: int | str = 2048,
-        bounds: list[float] | str = [],
-        allow: list[str] | str = [],
-        policy: str = "",
-        html: str = "",
-        key: str = "",
-        run_id: str = "{{ run_id }}",
-        command: Sequence[str] = ("wardein",),
-        fail_on: FailOn = "verdict",
-        **kwargs: Any,
-    ) -> None:
-        parameters = {
-            "model": model,
-            "data": data,
-            "rows": rows,
-            "max_seconds": max_seconds,
-            "max_memory_mib": max_memory_mib,
-            "bounds": bounds,
-            "allow": allow,
             "policy": policy,
         }
         super().__init__(

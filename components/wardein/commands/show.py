@@ -57,7 +57,7 @@ def show(path: Path, trust_file: Path | None) -> int:
 
     trusted = _trust(trust_file)
     if path.is_file() and MEDIA_TYPE.encode() in path.read_bytes()[:4096]:
-        print("\n".join(_statement_lines(1, open_bundle(path), trusted)))
+        print("\n".join(_statement_lines(1, open_bundle(path).envelope, trusted)))
         return 0
     unreadable = 0
     for number, item in enumerate(read_claims(path), 1):

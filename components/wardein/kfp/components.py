@@ -11,6 +11,8 @@ from wardein.containers import image
 
 __all__ = [
     "validate_data",
+    "scan_model",
+    "smoke_test",
     "evaluate_performance",
     "evaluate_robustness",
     "evaluate_fairness",
@@ -19,8 +21,6 @@ __all__ = [
     "scan_secrets",
     "scan_config",
     "scan_image",
-    "scan_model",
-    "smoke_test",
     "import_findings",
     "verify_artifact",
     "sign_artifact",
@@ -103,6 +103,126 @@ def validate_data(
     from wardein import kfp_task
 
     return kfp_task.run("validate_data", locals())
+
+
+@dsl.component(base_image=image("scan"), install_kfp_package=False)
+def scan_model(
+    model: dsl.Input[dsl.Model],
+    report: dsl.Output[dsl.Artifact],
+    summary: dsl.Output[dsl.HTML],
+    metrics: dsl.Output[dsl.Metrics],
+    allow: List[str] = [],
+    formats: List[str] = [],
+    scanners: List[str] = ["wardein"],
+    fail_severity: str = "high",
+    policy: dsl.Input[dsl.Artifact] = None,
+    key: str = "",
+    run_id: str = "",
+) -> NamedTuple("Outputs", [("verdict", str), ("passed", bool)]):
+    """Look for code in a model's files, without loading any of them.
+
+    A serialized model is a program, or holds one. What a file is, its bytes decide, and it is read as that from
+    the first byte to the last: pickles of every protocol (raw, joblib, NumPy, PyTorch), skops, ONNX,
+    safetensors, GGUF, Keras, TensorFlow, XGBoost, LightGBM, CatBoost, PMML, archives and compressed files
+    around any of them, and what the files of a Hugging Face or MLflow folder make of each other. Nothing is
+    loaded, imported or called.
+
+    A pickle passes only if every global it refers to is on a list of those that are known to only build data,
+    and is used in the way that the list says; everything else fails, whether anybody has seen it misused or
+    not. A format that is not known, an encrypted member, a stream that breaks off and bytes that nothing
+    accounts for end in ERROR. docs/model-files.md says for each format what can be hidden in it, and how to
+    convert it to a safer one.
+
+    The same file gets the same verdict on every machine, whatever is installed there.
+
+    References: CWE-502. MITRE ATLAS AML.T0011.000, Unsafe AI Artifacts. Python Software Foundation, pickle:
+    Restricting Globals.
+
+    Args:
+        model: The model: one file, or a folder of which every file counts.
+        allow: Globals that pickles may use on top of the audited ones, as module.name, for example
+            mypackage.layers.Scaler. Who allows one vouches for its code; a gate counts this only if its policy
+            agrees.
+        formats: Accept models of these formats only, for example safetensors and onnx (texts, JSON and pictures
+            beside them are no models); empty accepts every known format.
+        scanners: Who looks: wardein, always, and for a second opinion picklescan, modelscan, fickling or
+            modelaudit on the formats that they know. The strictest opinion counts, and what one of them cannot
+            read is an ERROR.
+        fail_severity: The least severe finding that makes the check fail.
+        policy: A policy folder whose thresholds are applied as well.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run of the pipeline.
+
+    Returns:
+        report: The evidence: signed in-toto statements, one DSSE envelope a line.
+        summary: The report page.
+        metrics: The measured numbers.
+        verdict: PASS, FAIL, ERROR or NOT_APPLICABLE.
+        passed: Whether the verdict is PASS or NOT_APPLICABLE.
+    """
+    from wardein import kfp_task
+
+    return kfp_task.run("scan_model", locals())
+
+
+@dsl.component(base_image=image("evaluate"), install_kfp_package=False)
+def smoke_test(
+    model: dsl.Input[dsl.Model],
+    data: dsl.Input[dsl.Dataset],
+    report: dsl.Output[dsl.Artifact],
+    summary: dsl.Output[dsl.HTML],
+    metrics: dsl.Output[dsl.Metrics],
+    rows: int = 100,
+    max_seconds: float = 60.0,
+    max_memory_mib: int = 2048,
+    bounds: List[float] = [],
+    allow: List[str] = [],
+    policy: dsl.Input[dsl.Artifact] = None,
+    key: str = "",
+    run_id: str = "",
+) -> NamedTuple("Outputs", [("verdict", str), ("passed", bool)]):
+    """Load a model in a sandbox, let it predict a sample of rows, and see that it does so reliably and nothing else.
+
+    The sandbox is a process without network, keys and files, which can start no program and no other process.
+    What the model tries all the same is told by the kernel, and fails the check. The model fails as well if it
+    takes too much time or memory, misses columns, cannot predict the rows, answers differently when it is asked
+    again, or when a row stands alone or elsewhere in the table, or if its answers make no sense: probabilities
+    that do not add up to one, numbers that are not finite or out of bounds.
+
+    A model that cannot be read, is refused, or whose process dies ends in ERROR, unless it tried something
+    forbidden. What this machine's kernel cannot prevent or tell is a finding that does not fail.
+
+    References: MITRE ATLAS AML.T0011.000 (unsafe AI artifacts), CWE-502. The Linux kernel's documentation of
+    Landlock and of seccomp filters.
+
+    Args:
+        model: The fitted scikit-learn classifier or regressor: skops, or a pickle or joblib file.
+        data: Rows as the model will meet them, as CSV or Parquet, with its features under their names; other
+            columns, such as the label, are not shown to it.
+        rows: How many of the rows to predict, evenly spread over the table; all of them if it has fewer.
+        max_seconds: Seconds that loading the model and all its predictions may take together, at most 86400;
+            starting the sandbox counts, about two seconds.
+        max_memory_mib: Mebibytes of memory that the model may take on top of its libraries.
+        bounds: For a regressor the smallest and the largest number that make sense as a prediction, for example
+            0 and 120; empty for no bounds. A classifier's probabilities have bounds anyway.
+        allow: Globals that a pickle may refer to on top of the audited ones, as module.name; who allows one
+            vouches for it, and a policy has to agree. The sandbox holds all the same.
+        policy: A policy folder whose thresholds are applied as well.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run of the pipeline.
+
+    Returns:
+        report: The evidence: signed in-toto statements, one DSSE envelope a line.
+        summary: The report page.
+        metrics: The measured numbers.
+        verdict: PASS, FAIL, ERROR or NOT_APPLICABLE.
+        passed: Whether the verdict is PASS or NOT_APPLICABLE.
+    """
+    from wardein import kfp_task
+
+    return kfp_task.run("smoke_test", locals())
 
 
 @dsl.component(base_image=image("evaluate"), install_kfp_package=False)
@@ -678,126 +798,6 @@ def scan_image(
 
 
 @dsl.component(base_image=image("scan"), install_kfp_package=False)
-def scan_model(
-    model: dsl.Input[dsl.Model],
-    report: dsl.Output[dsl.Artifact],
-    summary: dsl.Output[dsl.HTML],
-    metrics: dsl.Output[dsl.Metrics],
-    allow: List[str] = [],
-    formats: List[str] = [],
-    scanners: List[str] = ["wardein"],
-    fail_severity: str = "high",
-    policy: dsl.Input[dsl.Artifact] = None,
-    key: str = "",
-    run_id: str = "",
-) -> NamedTuple("Outputs", [("verdict", str), ("passed", bool)]):
-    """Look for code in a model's files, without loading any of them.
-
-    A serialized model is a program, or holds one. What a file is, its bytes decide, and it is read as that from
-    the first byte to the last: pickles of every protocol (raw, joblib, NumPy, PyTorch), skops, ONNX,
-    safetensors, GGUF, Keras, TensorFlow, XGBoost, LightGBM, CatBoost, PMML, archives and compressed files
-    around any of them, and what the files of a Hugging Face or MLflow folder make of each other. Nothing is
-    loaded, imported or called.
-
-    A pickle passes only if every global it refers to is on a list of those that are known to only build data,
-    and is used in the way that the list says; everything else fails, whether anybody has seen it misused or
-    not. A format that is not known, an encrypted member, a stream that breaks off and bytes that nothing
-    accounts for end in ERROR. docs/model-files.md says for each format what can be hidden in it, and how to
-    convert it to a safer one.
-
-    The same file gets the same verdict on every machine, whatever is installed there.
-
-    References: CWE-502. MITRE ATLAS AML.T0011.000, Unsafe AI Artifacts. Python Software Foundation, pickle:
-    Restricting Globals.
-
-    Args:
-        model: The model: one file, or a folder of which every file counts.
-        allow: Globals that pickles may use on top of the audited ones, as module.name, for example
-            mypackage.layers.Scaler. Who allows one vouches for its code; a gate counts this only if its policy
-            agrees.
-        formats: Accept models of these formats only, for example safetensors and onnx (texts, JSON and pictures
-            beside them are no models); empty accepts every known format.
-        scanners: Who looks: wardein, always, and for a second opinion picklescan, modelscan, fickling or
-            modelaudit on the formats that they know. The strictest opinion counts, and what one of them cannot
-            read is an ERROR.
-        fail_severity: The least severe finding that makes the check fail.
-        policy: A policy folder whose thresholds are applied as well.
-        key: The URI of the key that signs the evidence: a reference, never key material; empty for
-            $WARDEIN_KEY.
-        run_id: Binds the evidence to one run of the pipeline.
-
-    Returns:
-        report: The evidence: signed in-toto statements, one DSSE envelope a line.
-        summary: The report page.
-        metrics: The measured numbers.
-        verdict: PASS, FAIL, ERROR or NOT_APPLICABLE.
-        passed: Whether the verdict is PASS or NOT_APPLICABLE.
-    """
-    from wardein import kfp_task
-
-    return kfp_task.run("scan_model", locals())
-
-
-@dsl.component(base_image=image("evaluate"), install_kfp_package=False)
-def smoke_test(
-    model: dsl.Input[dsl.Model],
-    data: dsl.Input[dsl.Dataset],
-    report: dsl.Output[dsl.Artifact],
-    summary: dsl.Output[dsl.HTML],
-    metrics: dsl.Output[dsl.Metrics],
-    rows: int = 100,
-    max_seconds: float = 60.0,
-    max_memory_mib: int = 2048,
-    bounds: List[float] = [],
-    allow: List[str] = [],
-    policy: dsl.Input[dsl.Artifact] = None,
-    key: str = "",
-    run_id: str = "",
-) -> NamedTuple("Outputs", [("verdict", str), ("passed", bool)]):
-    """Load a model in a sandbox, let it predict a sample of rows, and see that it does so reliably and nothing else.
-
-    The sandbox is a process without network, keys and files, which can start no program and no other process.
-    What the model tries all the same is told by the kernel, and fails the check. The model fails as well if it
-    takes too much time or memory, misses columns, cannot predict the rows, answers differently when it is asked
-    again, or when a row stands alone or elsewhere in the table, or if its answers make no sense: probabilities
-    that do not add up to one, numbers that are not finite or out of bounds.
-
-    A model that cannot be read, is refused, or whose process dies ends in ERROR, unless it tried something
-    forbidden. What this machine's kernel cannot prevent or tell is a finding that does not fail.
-
-    References: MITRE ATLAS AML.T0011.000 (unsafe AI artifacts), CWE-502. The Linux kernel's documentation of
-    Landlock and of seccomp filters.
-
-    Args:
-        model: The fitted scikit-learn classifier or regressor: skops, or a pickle or joblib file.
-        data: Rows as the model will meet them, as CSV or Parquet, with its features under their names; other
-            columns, such as the label, are not shown to it.
-        rows: How many of the rows to predict, evenly spread over the table; all of them if it has fewer.
-        max_seconds: Seconds that loading the model and all its predictions may take together, at most 86400;
-            starting the sandbox counts, about two seconds.
-        max_memory_mib: Mebibytes of memory that the model may take on top of its libraries.
-        bounds: For a regressor the smallest and the largest number that make sense as a prediction, for example
-            0 and 120; empty for no bounds. A classifier's probabilities have bounds anyway.
-        allow: Globals that a pickle may refer to on top of the audited ones, as module.name; who allows one
-            vouches for it, and a policy has to agree. The sandbox holds all the same.
-        policy: A policy folder whose thresholds are applied as well.
-        key: The URI of the key that signs the evidence: a reference, never key material; empty for
-            $WARDEIN_KEY.
-        run_id: Binds the evidence to one run of the pipeline.
-
-    Returns:
-        report: The evidence: signed in-toto statements, one DSSE envelope a line.
-        summary: The report page.
-        metrics: The measured numbers.
-        verdict: PASS, FAIL, ERROR or NOT_APPLICABLE.
-        passed: Whether the verdict is PASS or NOT_APPLICABLE.
-    """
-    from wardein import kfp_task
-
-    return kfp_task.run("smoke_test", locals())
-
-
-@dsl.component(base_image=image("scan"), install_kfp_package=False)
 def import_findings(
     subject: str,
     findings: dsl.Input[dsl.Artifact],
@@ -976,6 +976,8 @@ def summarize(
     summary: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
     validate_data: dsl.Input[dsl.Artifact] = None,
+    scan_model: dsl.Input[dsl.Artifact] = None,
+    smoke_test: dsl.Input[dsl.Artifact] = None,
     evaluate_performance: dsl.Input[dsl.Artifact] = None,
     evaluate_robustness: dsl.Input[dsl.Artifact] = None,
     evaluate_fairness: dsl.Input[dsl.Artifact] = None,
@@ -984,8 +986,6 @@ def summarize(
     scan_secrets: dsl.Input[dsl.Artifact] = None,
     scan_config: dsl.Input[dsl.Artifact] = None,
     scan_image: dsl.Input[dsl.Artifact] = None,
-    scan_model: dsl.Input[dsl.Artifact] = None,
-    smoke_test: dsl.Input[dsl.Artifact] = None,
     import_findings: dsl.Input[dsl.Artifact] = None,
     verify_artifact: dsl.Input[dsl.Artifact] = None,
     checks: List[str] = ["scan_dependencies", "scan_code", "scan_secrets", "scan_config"],
@@ -1006,6 +1006,8 @@ def summarize(
         source: The source folder that the checks looked at.
         checks: The checks that have to be there, and count; what others say is only shown.
         validate_data: The report of validate_data.
+        scan_model: The report of scan_model.
+        smoke_test: The report of smoke_test.
         evaluate_performance: The report of evaluate_performance.
         evaluate_robustness: The report of evaluate_robustness.
         evaluate_fairness: The report of evaluate_fairness.
@@ -1014,8 +1016,6 @@ def summarize(
         scan_secrets: The report of scan_secrets.
         scan_config: The report of scan_config.
         scan_image: The report of scan_image.
-        scan_model: The report of scan_model.
-        smoke_test: The report of smoke_test.
         import_findings: The report of import_findings.
         verify_artifact: The report of verify_artifact.
         policy: A policy folder whose thresholds are applied as well.
@@ -1045,6 +1045,8 @@ def approve(
     summary: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
     validate_data: dsl.Input[dsl.Artifact] = None,
+    scan_model: dsl.Input[dsl.Artifact] = None,
+    smoke_test: dsl.Input[dsl.Artifact] = None,
     evaluate_performance: dsl.Input[dsl.Artifact] = None,
     evaluate_robustness: dsl.Input[dsl.Artifact] = None,
     evaluate_fairness: dsl.Input[dsl.Artifact] = None,
@@ -1053,8 +1055,6 @@ def approve(
     scan_secrets: dsl.Input[dsl.Artifact] = None,
     scan_config: dsl.Input[dsl.Artifact] = None,
     scan_image: dsl.Input[dsl.Artifact] = None,
-    scan_model: dsl.Input[dsl.Artifact] = None,
-    smoke_test: dsl.Input[dsl.Artifact] = None,
     import_findings: dsl.Input[dsl.Artifact] = None,
     verify_artifact: dsl.Input[dsl.Artifact] = None,
     waivers: dsl.Input[dsl.Artifact] = None,
@@ -1101,6 +1101,8 @@ def approve(
             evidence, errors and critical code execution stay denied.
         hours: How long the approval holds; 0 for as long as the policy allows.
         validate_data: The report of validate_data.
+        scan_model: The report of scan_model.
+        smoke_test: The report of smoke_test.
         evaluate_performance: The report of evaluate_performance.
         evaluate_robustness: The report of evaluate_robustness.
         evaluate_fairness: The report of evaluate_fairness.
@@ -1109,8 +1111,6 @@ def approve(
         scan_secrets: The report of scan_secrets.
         scan_config: The report of scan_config.
         scan_image: The report of scan_image.
-        scan_model: The report of scan_model.
-        smoke_test: The report of smoke_test.
         import_findings: The report of import_findings.
         verify_artifact: The report of verify_artifact.
         waivers: Signed waivers, one a line.
@@ -1139,6 +1139,8 @@ def gate(
     summary: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
     validate_data: dsl.Input[dsl.Artifact] = None,
+    scan_model: dsl.Input[dsl.Artifact] = None,
+    smoke_test: dsl.Input[dsl.Artifact] = None,
     evaluate_performance: dsl.Input[dsl.Artifact] = None,
     evaluate_robustness: dsl.Input[dsl.Artifact] = None,
     evaluate_fairness: dsl.Input[dsl.Artifact] = None,
@@ -1147,8 +1149,6 @@ def gate(
     scan_secrets: dsl.Input[dsl.Artifact] = None,
     scan_config: dsl.Input[dsl.Artifact] = None,
     scan_image: dsl.Input[dsl.Artifact] = None,
-    scan_model: dsl.Input[dsl.Artifact] = None,
-    smoke_test: dsl.Input[dsl.Artifact] = None,
     import_findings: dsl.Input[dsl.Artifact] = None,
     verify_artifact: dsl.Input[dsl.Artifact] = None,
     waivers: dsl.Input[dsl.Artifact] = None,
@@ -1194,6 +1194,8 @@ def gate(
         nonce: Only evidence of the run with this identifier counts; empty for any run.
         audit: The audit log to note the decision in, whatever it is; appended to, made if it does not exist.
         validate_data: The report of validate_data.
+        scan_model: The report of scan_model.
+        smoke_test: The report of smoke_test.
         evaluate_performance: The report of evaluate_performance.
         evaluate_robustness: The report of evaluate_robustness.
         evaluate_fairness: The report of evaluate_fairness.
@@ -1202,8 +1204,6 @@ def gate(
         scan_secrets: The report of scan_secrets.
         scan_config: The report of scan_config.
         scan_image: The report of scan_image.
-        scan_model: The report of scan_model.
-        smoke_test: The report of smoke_test.
         import_findings: The report of import_findings.
         verify_artifact: The report of verify_artifact.
         waivers: Signed waivers, one a line.
@@ -1234,6 +1234,8 @@ def promote(
     summary: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
     validate_data: dsl.Input[dsl.Artifact] = None,
+    scan_model: dsl.Input[dsl.Artifact] = None,
+    smoke_test: dsl.Input[dsl.Artifact] = None,
     evaluate_performance: dsl.Input[dsl.Artifact] = None,
     evaluate_robustness: dsl.Input[dsl.Artifact] = None,
     evaluate_fairness: dsl.Input[dsl.Artifact] = None,
@@ -1242,8 +1244,6 @@ def promote(
     scan_secrets: dsl.Input[dsl.Artifact] = None,
     scan_config: dsl.Input[dsl.Artifact] = None,
     scan_image: dsl.Input[dsl.Artifact] = None,
-    scan_model: dsl.Input[dsl.Artifact] = None,
-    smoke_test: dsl.Input[dsl.Artifact] = None,
     import_findings: dsl.Input[dsl.Artifact] = None,
     verify_artifact: dsl.Input[dsl.Artifact] = None,
     waivers: dsl.Input[dsl.Artifact] = None,
@@ -1295,6 +1295,8 @@ def promote(
         auditor: The URI of a key of the role ``audit`` that signs a checkpoint of the audit log; empty for
             none.
         validate_data: The report of validate_data.
+        scan_model: The report of scan_model.
+        smoke_test: The report of smoke_test.
         evaluate_performance: The report of evaluate_performance.
         evaluate_robustness: The report of evaluate_robustness.
         evaluate_fairness: The report of evaluate_fairness.
@@ -1303,8 +1305,6 @@ def promote(
         scan_secrets: The report of scan_secrets.
         scan_config: The report of scan_config.
         scan_image: The report of scan_image.
-        scan_model: The report of scan_model.
-        smoke_test: The report of smoke_test.
         import_findings: The report of import_findings.
         verify_artifact: The report of verify_artifact.
         waivers: Signed waivers, one a line.
