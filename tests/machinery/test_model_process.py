@@ -318,7 +318,7 @@ def test_rows_of_text_and_dates_arrive_as_they_were() -> None:
     memory = exchange.memory()
     table = pd.DataFrame({"a": ["x", None, "ü"], "b": pd.date_range("2026-01-01", periods=3), "c": [1, 2, 3]})
     for rows in (table, table.astype({"a": "category"}), table.iloc[[2, 0]], table[["c"]], table.astype({"a": object})):
-        pd.testing.assert_frame_equal(exchange.take(memory, exchange.give(memory, rows), rows.columns), rows)
+        pd.testing.assert_frame_equal(exchange.Inbox(memory).take(exchange.give(memory, rows), rows.columns), rows)
     os.close(memory)
 
 
@@ -326,7 +326,7 @@ def test_rows_of_a_model_can_be_written_to(tmp_path) -> None:
     """As in one process: some estimators work in place."""
     memory = exchange.memory()
     for rows in (ROWS, ROWS.round().astype(int)):
-        rows = exchange.take(memory, exchange.give(memory, rows), rows.columns)
+        rows = exchange.Inbox(memory).take(exchange.give(memory, rows), rows.columns)
         assert rows.to_numpy(copy=False).base is not None
         values = rows.to_numpy()
         values.flags.writeable = True

@@ -139,7 +139,9 @@ class _Desk:
     """Where questions come in and answers go out."""
 
     def __init__(self, control: socket.socket, given: int, answers: int, held: Held) -> None:
-        self._control, self._given, self._answers, self._held = control, given, answers, held
+        from wardein.models.exchange import Inbox
+
+        self._control, self._inbox, self._answers, self._held = control, Inbox(given), answers, held
         self._room = mmap.mmap(answers, os.fstat(answers).st_size)
 
     def serve(self, lines: Any) -> None:
@@ -153,10 +155,10 @@ class _Desk:
             _say(self._control, reply)
 
     def _answer(self, question: Mapping[str, Any], lines: Any) -> dict[str, Any]:
-        from wardein.models.exchange import lay_out, put, take
+        from wardein.models.exchange import lay_out, put
 
         said = question["rows"]
-        rows = None if said is None else take(self._given, said, self._held.columns)
+        rows = None if said is None else self._inbox.take(said, self._held.columns)
         reply, arrays = self._held.answer(question["do"], rows)
         described, size = lay_out(arrays)
         if size > len(self._room):  # only the other side can make room

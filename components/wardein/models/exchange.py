@@ -37,7 +37,7 @@ def memory() -> int:
 
 
 def give(descriptor: int, table: pd.DataFrame) -> dict[str, Any]:
-    """Write rows for :func:`take`, and return what to say of them.
+    """Write rows for an :class:`Inbox`, and return what to say of them.
 
     Rows of nothing but float64, which is most of what attacks ask about, go as one array, in the order in memory that
     a model would see it in; everything else as pickle has it. The names of the columns are known on the other side.
@@ -62,17 +62,41 @@ def give(descriptor: int, table: pd.DataFrame) -> dict[str, Any]:
     return {"places": places}
 
 
-def take(descriptor: int, said: Mapping[str, Any], columns: pd.Index) -> pd.DataFrame:
-    """Read rows that :func:`give` wrote. Only for what comes from a process that is trusted."""
-    import numpy as np
-    import pandas as pd
+class Inbox:
+    """Where rows arrive that :func:`give` wrote. Only for what comes from a process that is trusted.
 
-    if "shape" in said:
-        array = _read(descriptor, 0, 8 * math.prod(said["shape"])).view(np.float64)
-        return pd.DataFrame(array.reshape(said["shape"], order=said["order"]), columns=columns, copy=False)
-    head, *parts = [_read(descriptor, offset, length) for offset, length in said["places"]]
-    rows: pd.DataFrame = pickle.loads(head.data, buffers=parts)  # noqa: S301 - written by who started this process
-    return rows
+    They are not copied: those of one question are gone with the next.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._memory: mmap.mmap | None = None
+
+    def take(self, said: Mapping[str, Any], columns: pd.Index) -> pd.DataFrame:
+        """The rows of one question.
+
+        Args:
+            said: What was said of them.
+            columns: The names of a model's columns, for rows that come without.
+        """
+        import numpy as np
+        import pandas as pd
+
+        if "shape" in said:
+            array = self._part(0, 8 * math.prod(said["shape"])).view(np.float64)
+            return pd.DataFrame(array.reshape(said["shape"], order=said["order"]), columns=columns, copy=False)
+        head, *parts = [self._part(offset, length) for offset, length in said["places"]]
+        rows: pd.DataFrame = pickle.loads(head.data, buffers=parts)  # noqa: S301 - written by who started this process
+        return rows
+
+    def _part(self, offset: int, length: int) -> np.ndarray:
+        import numpy as np
+
+        if not length:
+            return np.empty(0, dtype=np.uint8)
+        if self._memory is None or len(self._memory) < offset + length:
+            self._memory = mmap.mmap(self._descriptor, os.fstat(self._descriptor).st_size)
+        return np.frombuffer(self._memory, np.uint8, length, offset)
 
 
 def lay_out(arrays: Iterable[np.ndarray]) -> tuple[list[dict[str, Any]], int]:
@@ -135,14 +159,6 @@ def _write(descriptor: int, part: memoryview, offset: int) -> None:
     written = 0
     while written < part.nbytes:
         written += os.pwrite(descriptor, part[written:], offset + written)
-
-
-def _read(descriptor: int, offset: int, length: int) -> np.ndarray:
-    import numpy as np
-
-    part: np.ndarray = np.empty(length, dtype=np.uint8)
-    _fill(descriptor, part.data, offset)
-    return part
 
 
 def _fill(descriptor: int, part: memoryview, offset: int) -> None:

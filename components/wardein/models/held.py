@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wardein.models.container import Refused
 from wardein.models.natives import Native
+from wardein.models.sanity import takes_arrays
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +28,7 @@ class Held:
         self._model, self._format = model, format
         self._classes: Any = None
         self._sorted: np.ndarray | None = None
+        self._takes_arrays = not isinstance(model, Native) and takes_arrays(model)
         self.columns: Any = None
         self._answers: dict[str, Callable[[Any], Answer]] = {
             "predict": self._predict,
@@ -105,7 +107,7 @@ class Held:
         """Numbers, of a classifier the places of its classes."""
         import numpy as np
 
-        said = np.asarray(self._model.predict(rows))
+        said = np.asarray(self._model.predict(self._handed(rows)))
         if self._classes is None:
             return {}, [_numbers(said)]
         if said.shape != (len(rows),):
@@ -128,7 +130,7 @@ class Held:
         import numpy as np
 
         model = self._model
-        said = model.scores(rows) if isinstance(model, Native) else model.predict_proba(rows)
+        said = model.scores(rows) if isinstance(model, Native) else model.predict_proba(self._handed(rows))
         return {}, [_numbers(np.asarray(said))]
 
     def _transform(self, rows: pd.DataFrame) -> Answer:
@@ -139,8 +141,18 @@ class Held:
         model = self._fitted()
         if not isinstance(model, Pipeline) or len(model) == 1:
             return {}, [rows.to_numpy(dtype=float)]
-        matrix = model[:-1].transform(rows)
+        matrix = model[:-1].transform(self._handed(rows))
         return {}, [np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix, dtype=float)]
+
+    def _handed(self, rows: pd.DataFrame) -> Any:
+        """Rows as the model gets them: of nothing but float64 as the array that scikit-learn makes of such a table.
+
+        It makes the same array, and spends most of the time of a small question on looking at the table's columns.
+        """
+        import numpy as np
+
+        plain = self._takes_arrays and all(kind == np.float64 for kind in rows.dtypes)
+        return rows.to_numpy() if plain else rows
 
     def _layers(self, _: None) -> Answer:
         """Weights and biases of the last step, down to one score per class; nothing if it is no network."""

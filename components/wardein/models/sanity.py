@@ -57,6 +57,25 @@ def make_safe(model: Any, allow: Sequence[str] = ()) -> None:
         ) from None
 
 
+def takes_arrays(model: Any) -> bool:
+    """Whether an array of float64 is the same to a model as a table of nothing else, the order of columns given.
+
+    It is to scikit-learn's own estimators, but for those that look at a table's columns by their names, call a function
+    on it, or make a table of what they return.
+    """
+    from sklearn.base import BaseEstimator
+    from sklearn.compose import ColumnTransformer
+    from sklearn.preprocessing import FunctionTransformer
+
+    return all(
+        type(part).__module__.startswith("sklearn.")
+        and not isinstance(part, ColumnTransformer | FunctionTransformer)
+        and not hasattr(part, "_sklearn_output_config")
+        for part in _parts(model, None)
+        if isinstance(part, BaseEstimator)
+    )
+
+
 def _check_parameters(estimator: Any) -> None:
     name, state = type(estimator).__name__, vars(estimator)
     if state.get("input", "content") != "content":
@@ -71,8 +90,12 @@ def _check_parameters(estimator: Any) -> None:
             state[quiet] = value
 
 
-def _parts(model: Any, vouched: Sequence[Any]) -> Iterator[Any]:
+def _parts(model: Any, vouched: Sequence[Any] | None) -> Iterator[Any]:
     """Every object a model is made of, once.
+
+    Args:
+        model: The model.
+        vouched: What it may call on top of what is on the audited list; None if that was looked at before.
 
     Raises:
         Refused: If one of them is something to call.
@@ -83,7 +106,7 @@ def _parts(model: Any, vouched: Sequence[Any]) -> Iterator[Any]:
         owner, key, value = waiting.pop()
         if id(value) in seen and not callable(value):
             continue
-        if callable(value) and not (_only_computes(owner, key, value) or value in vouched):
+        if vouched is not None and callable(value) and not (_only_computes(owner, key, value) or value in vouched):
             name = "the model" if owner is None else type(owner).__name__
             raise Refused(
                 f"gives {name}.{key} something to call, {getattr(value, '__qualname__', type(value).__qualname__)}",

@@ -16,7 +16,7 @@ from functools import partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
-from wardein.modelfiles.allowlist import Allowlist, Entry
+from wardein.modelfiles.allowlist import Allowlist, Entry, audited
 from wardein.models.container import Refused
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Unpickler(pickle._Unpickler):
         self._file, self._allowed, self.proto = file, allowed, 0
         # What the stream got by a name, and how it may use it. Held, so that no other object takes its identity.
         self._known: dict[int, tuple[Any, str, frozenset[str]]] = {}
+        self._guards_partial = allowed.entries.get(PARTIAL) is audited().get(PARTIAL)  # else the run vouches for it
 
     def load(self) -> Any:
         """Read one pickle."""
@@ -101,7 +102,7 @@ class Unpickler(pickle._Unpickler):
         called, arguments = self.stack[-2:]
         self._require(called, "call")
         name = self._known[id(called)][1]
-        if name == PARTIAL and PARTIAL not in self._allowed.entries:
+        if name == PARTIAL and self._guards_partial:
             self._require_value(arguments[0])
         if name in _RECONSTRUCTORS:
             made, base, _ = arguments
@@ -139,7 +140,7 @@ class Unpickler(pickle._Unpickler):
             return
         if isinstance(instance, type) or id(instance) in self._known:
             raise Refused(f"changes the class {getattr(instance, '__name__', type(instance).__name__)}")
-        if isinstance(instance, partial) and PARTIAL not in self._allowed.entries:
+        if isinstance(instance, partial) and self._guards_partial:
             self._require_value(state[0])
         for part in state if isinstance(state, tuple) and len(state) == 2 else (state,):
             if isinstance(part, dict) and any(isinstance(key, str) and key.startswith("__") for key in part):
