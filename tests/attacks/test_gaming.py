@@ -51,7 +51,7 @@ class Author:
         if train is not None:
             shown["reference"] = self.folder / "train.csv"
             train.to_csv(shown["reference"], index=False)
-        claims = {"scan_image": self.ready.evidence("scan_image")}
+        claims = {check: self.ready.evidence(check) for check in ("scan_image", "scan_model")}
         for check in (*ON_DATA, "verify_artifact"):
             arguments = {**self.ready.arguments(check, self.folder), **changed.get(check, {})}
             arguments |= {name: path for name, path in (shown | self.rules).items() if name in arguments}

@@ -61,7 +61,7 @@ def test_what_was_decided_is_promoted(siege: Siege) -> None:
     served, digest = siege.folder / "served", digest_of(siege.shown["model"])
     assert (served / "current").readlink() == Path(digest)
     assert (served / "current" / "model.skops").read_bytes() == siege.shown["model"].read_bytes()
-    assert len((served / "current" / "claims.jsonl").read_bytes().splitlines()) == 8
+    assert len((served / "current" / "claims.jsonl").read_bytes().splitlines()) == 9
     opened, promoted = map(json.loads, (served / "audit.jsonl").read_bytes().splitlines())
     assert (opened["environment"], promoted["model"], promoted["tier"]) == ("dev", digest, "standard")
     assert not [path for path in served.iterdir() if path.name.startswith(".")]
