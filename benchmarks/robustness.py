@@ -112,7 +112,7 @@ def decisions(name: str, model: Any, rows: pd.DataFrame, labels: np.ndarray, cou
     from wardein.attacks.decision import Pool, hopskipjump
     from wardein.attacks.space import Space, columns_of
     from wardein.models.held import Held
-    from wardein.models.load import predictor
+    from wardein.models.predictors import predictor
 
     model.fit(rows[::2], labels[::2])
     data, truth = rows[1::2].reset_index(drop=True), labels[1::2]

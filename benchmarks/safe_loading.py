@@ -39,14 +39,15 @@ from sklearn.preprocessing import StandardScaler
 from wardein.checks.evaluate_robustness import evaluate_robustness
 from wardein.models import load as loading
 from wardein.models.held import Held
-from wardein.models.process import _libraries
+from wardein.models.libraries import libraries
+from wardein.models.predictors import Classifier, predictor
 from wardein.report import Report
 
 RUNS, TARGET = 3, 1.3
 
 
 @contextmanager
-def beside(path: Path, **_: Any) -> Iterator[loading.Classifier]:
+def beside(path: Path, **_: Any) -> Iterator[Classifier]:
     """The model beside whoever asks it, as if it were trusted: its own methods are called with the table."""
     from wardein.modelfiles.allowlist import audited
 
@@ -57,12 +58,12 @@ def beside(path: Path, **_: Any) -> Iterator[loading.Classifier]:
             return {}, [np.searchsorted(model.classes_, model.predict(rows))]
         raise NotImplementedError(question)
 
-    yield loading.predictor(Held(model, "skops").facts(), ask, path)
+    yield predictor(Held(model, "skops").facts(), ask, path)
 
 
 def processor() -> float:
     """Processor seconds of this process, of the one that makes copies for models, and of those copies."""
-    theirs = Path(f"/proc/{_libraries(os.getpid()).running.process}/stat").read_text().rpartition(")")[2].split()
+    theirs = Path(f"/proc/{libraries(os.getpid()).running.process}/stat").read_text().rpartition(")")[2].split()
     return time.process_time() + sum(map(int, theirs[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -124,7 +125,7 @@ def at_the_start(folder: Path) -> None:
         with loading.load(folder / "model.skops"):
             pass
 
-    _libraries.cache_clear()
+    libraries.cache_clear()
     print(f"loading the first model of a process {clocked(once, time.perf_counter)[1]:.2f} s", end="")
     print(f", another one {clocked(once, time.perf_counter)[1]:.3f} s")
 

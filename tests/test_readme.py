@@ -59,7 +59,7 @@ def test_shell_example_runs_as_shown(ready: Ready, tmp_path: Path) -> None:
             )
     assert [ended.returncode for ended in codes] == [0, 0, 1, 0], [ended.stdout for ended in codes]
     assert "measured demographic_parity_difference[attribute=sex]" in codes[1].stdout
-    assert codes[2].stdout.count("gate/missing") == 5
+    assert codes[2].stdout.count("gate/missing") == 6
     assert "verificationResult" in codes[3].stdout
 
 

@@ -65,7 +65,8 @@ SyncBatchNormalization LossScaleOptimizer Policy PolicyV1 MeanMetricWrapper Mean
 SumOverBatchSizeMetricWrapper LossFunctionWrapper Highway MaxoutDense TimeDistributedDense AtrousConvolution1D
 AtrousConvolution2D Deconvolution2D Deconvolution3D AbstractRNNCell PeepholeLSTMCell DenseFeatures
 MultiplicativeNoise ClassMethod InstanceProperty InstanceMethod SlicingOpLambda Zeros Ones
-Graph Functional Model Sequential KerasTensor
+Graph Functional Model Sequential KerasTensor TFOp TFOpLambda TensorFlowOpLayer LossScaleOptimizerV3 LayerScale
+CustomScaleLayer
 """
 # What TensorFlow's operations do beyond computing, by their names. The rest computes: on tensors, on variables, tables,
 # queues, random states and data sets in memory, or calls functions of the same graph, which are examined themselves.

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -37,6 +38,7 @@ def deliver(source: Path, target: Path) -> None:
 @contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
     """A temporary file beside the target, under an unforeseeable name; once written, flushed to disk and renamed."""
+    _check_replaceable(path)
     try:
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
@@ -60,14 +62,26 @@ def check_writable(path: Path) -> None:
     """Find out before hours of work, not after, that an output cannot be written.
 
     Raises:
-        UsageError: If the path is a folder, or its folder does not exist or cannot be written to.
+        UsageError: If the path is a folder, a link or a device, or its folder does not exist or cannot be written to.
     """
     if path.is_dir():
         raise UsageError("is a folder", where=str(path), mend="give a file to write")
+    _check_replaceable(path)
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         raise UsageError(
             "its folder does not exist or cannot be written to", where=str(path), mend="create the folder first"
         )
+
+
+def _check_replaceable(path: Path) -> None:
+    """A rename would put a file in the place of a device, a pipe or a link that others use."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return  # there is nothing; what else is wrong is told by whoever writes
+    if not stat.S_ISREG(mode):
+        what = "is a symbolic link" if stat.S_ISLNK(mode) else "is not a regular file"
+        raise UsageError(f"{what}, which would be replaced", where=str(path), mend="give a file to write")
 
 
 @contextmanager

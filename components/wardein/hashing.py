@@ -7,13 +7,14 @@ has no digest, and neither has one that is not a regular file.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BufferedReader
 
 from wardein.errors import WardeinError
@@ -24,6 +25,8 @@ _BLOCK = 256 * 1024
 _LARGE = 32 * 1024 * 1024
 # Fewer bytes than this are hashed sooner than a thread is started.
 _SMALL = 2 * 1024 * 1024
+# Above this size, a file of which less than one part in so many is stored is refused: it costs its maker nothing.
+_MOST_HOLLOW, _HOLLOW_PARTS = 1024**3, 64
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,14 @@ class HashedFile:
         digest: Its sha256.
         bytes: Its size.
         executable: Whether anybody may execute it.
+        loose: Whether others than its owner may write to it, or its mode is set-user-ID, set-group-ID or sticky.
     """
 
     path: str
     digest: str
     bytes: int
     executable: bool = False
+    loose: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,10 @@ def _hash(reading: Reading, stop: threading.Event, spare: bool) -> HashedFile:
     source = _opened(reading.path, reading.name, reading.follow)
     try:
         before = os.fstat(source)
-        executable = bool(before.st_mode & 0o111)
+        executable, loose = bool(before.st_mode & 0o111), bool(before.st_mode & 0o7022)
+        if _is_hollow(source, before):
+            mend = "give the file itself, not a placeholder of its size"
+            raise WardeinError("holds almost nothing for its size", where=reading.name, mend=mend)
         target = _created(reading.target, executable) if reading.target else -1
         try:
             digest = hashlib.sha256()
@@ -140,7 +148,24 @@ def _hash(reading: Reading, stop: threading.Event, spare: bool) -> HashedFile:
         os.close(source)
     if size != after.st_size or _state(before) != _state(after):
         raise WardeinError("changed while it was read", where=reading.name, mend="run again once nobody writes to it")
-    return HashedFile(reading.name, digest.hexdigest(), size, executable)
+    return HashedFile(reading.name, digest.hexdigest(), size, executable, loose)
+
+
+def _is_hollow(source: int, found: os.stat_result) -> bool:
+    """Whether almost all of a large file are holes; where storage cannot tell, it is taken to have none."""
+    size, data, at = found.st_size, 0, 0
+    if size <= _MOST_HOLLOW or found.st_blocks * 512 * _HOLLOW_PARTS >= size or not hasattr(os, "SEEK_DATA"):
+        return False
+    try:
+        while data * _HOLLOW_PARTS < size:
+            start = os.lseek(source, at, os.SEEK_DATA)
+            at = os.lseek(source, start, os.SEEK_HOLE)
+            data += at - start
+        return False
+    except OSError as error:
+        return error.errno == errno.ENXIO  # there is no more data
+    finally:
+        os.lseek(source, 0, os.SEEK_SET)
 
 
 @dataclass(frozen=True)
@@ -172,6 +197,8 @@ def _move(passage: _Passage, take: Callable[[memoryview], None]) -> int:
         take(buffer[:count])
         passage.write(buffer[:count])
         moved += count
+    if not passage.size and passage.fill(buffer):
+        raise WardeinError("says that it is empty, and is not", where=passage.name, mend="copy it to a plain file")
     return moved
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is judged: files and folders, identified by sha256 over every byte of them.
+"""What is judged: files and folders, identified by a digest over every byte of them.
 
-A folder's digest is the sha256 over the lines ``<sha256>  <path>`` of all its files in the byte order of
-their POSIX paths: what ``sha256sum`` prints, hashed once more. It binds names as well as contents, which
-the root digest of OpenSSF Model Signing v1.0 does not (docs/decisions/0002). No file is ever left out,
-and what cannot be hashed faithfully (links, devices) is refused.
+A file's digest is its sha256. A folder's is the first 256 bits of the SHA-512 over the lines ``<sha256>  <path>`` of
+all its files in the byte order of their POSIX paths. It binds names as well as contents, which the root digest of
+OpenSSF Model Signing v1.0 does not, and no file can be made to have it (docs/decisions/0002). No file is ever left
+out, and what cannot be hashed faithfully (links, devices) is refused.
 
 Code is full of links, so a source folder may have those that lead to something inside it. Such a link counts as a
 file that holds ``link to `` and its target (docs/decisions/0012).
@@ -15,23 +15,33 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from wardein.errors import WardeinError
+from wardein.errors import WardeinError, is_text
 from wardein.hashing import HashedFile as HashedFile
 from wardein.hashing import Reading, hash_all
 from wardein.hashing import open_regular as open_regular
 
+_ROOM = "make room where TMPDIR points, or set it to another folder"
 _JOINERS = "\u200c\u200d"
+# One table, whatever Python reads it: what is refused by one version of Unicode would be hashed by the next.
+_UNICODE = unicodedata.ucd_3_2_0
+_REFUSED = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+# What formats a text without showing, and has come after that version.
+_FORMATS = re.compile(
+    "[\u00ad\u0600-\u0605\u061c\u06dd\u0890\u0891\u08e2\u180e\u200b\u2064\u2066-\u2069\U000110bd\U000110cd"
+    "\U00013430-\U0001343f\U0001bca0-\U0001bca3]"
+)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A named thing and its lower-case hexadecimal sha256."""
+    """A named thing and its digest: 64 lower-case hexadecimal digits."""
 
     name: str
     digest: str
@@ -66,11 +76,10 @@ class Tree:
 
     @cached_property
     def digest(self) -> str:
-        """The sha256 that identifies it."""
+        """What identifies it."""
         if not self.is_folder:
             return self.files[0].digest
-        lines = "".join(f"{file.digest}  {file.path}\n" for file in self.files)
-        return hashlib.sha256(lines.encode()).hexdigest()
+        return folder_digest((file.path, file.digest) for file in self.files)
 
     @property
     def bytes(self) -> int:
@@ -91,6 +100,12 @@ class Known(type(Path())):  # type: ignore[misc]  # pathlib's concrete class
 
 class PrivateCopy(Known):
     """The path of a copy that nobody else can write to, hashed while it was made."""
+
+
+def folder_digest(files: Iterable[tuple[str, str]]) -> str:
+    """The digest of a folder of these paths and the sha256 of each, in the byte order of the paths."""
+    lines = "".join(f"{digest}  {path}\n" for path, digest in files)
+    return hashlib.sha512(lines.encode()).hexdigest()[:64]
 
 
 def digest_of(path: Path, *, links: bool = False) -> str:
@@ -189,14 +204,23 @@ def copy_of(path: Path, folder: Path, *, links: bool = False) -> Copy:
     copy = PrivateCopy(folder / (Path(os.path.abspath(path)).name or "folder"))
     try:
         if path.is_dir():
-            copy.tree = _tree(path, _found(path, links=links), copy)
+            entries = _found(path, links=links)
+            _check_room(folder, sum(entry.size for entry in entries), path)
+            copy.tree = _tree(path, entries, copy)
         else:
+            _check_room(folder, path.stat().st_size, path)
             files = hash_all([Reading(path.name, os.fspath(path), target=os.fspath(copy), follow=True)])
             copy.tree = Tree(tuple(files), is_folder=False)
     except OSError as error:
-        mend = "make room where TMPDIR points, or set it to another folder"
-        raise WardeinError(f"cannot be copied ({error.strerror})", where=str(path), mend=mend) from None
+        raise WardeinError(f"cannot be copied ({error.strerror})", where=str(path), mend=_ROOM) from None
     return Copy(copy)
+
+
+def _check_room(folder: Path, needed: int, path: Path) -> None:
+    """Find out before a disk is filled that it would be."""
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise WardeinError(f"cannot be copied ({needed} bytes, {free} are free)", where=str(path), mend=_ROOM)
 
 
 def hash_folder(folder: Path, *, links: bool = False) -> list[HashedFile]:
@@ -293,10 +317,17 @@ def _check_name(name: str) -> None:
         name.encode()
     except UnicodeEncodeError:
         raise WardeinError("a file name is not UTF-8", where=ascii(name), mend="rename the file") from None
-    # Spaces of other widths and joined emoji are in names that people and their machines make: screenshots, for one.
-    plain = "".join(" " if unicodedata.category(c) == "Zs" or c in _JOINERS else c for c in name)
-    if not plain.isprintable() or "\\" in name:
+    if not _shows(name) or "\\" in name:
         raise WardeinError("a file name holds a control character or a backslash", where=ascii(name))
+
+
+def _shows(text: str) -> bool:
+    """Whether a text shows as what it is.
+
+    Spaces of other widths and joined emoji are in names that people and their machines make: screenshots, for one.
+    """
+    hidden = any(_UNICODE.category(character) in _REFUSED for character in text if character not in _JOINERS)
+    return not hidden and _FORMATS.search(text) is None
 
 
 def _leads_inside(link: Path, root: Path) -> bool:
@@ -304,4 +335,4 @@ def _leads_inside(link: Path, root: Path) -> bool:
     target = os.readlink(link)
     named, real = Path(os.path.normpath(link.parent / target)), Path(os.path.realpath(link))
     inside = root in (named, *named.parents) and Path(os.path.realpath(root)) in (real, *real.parents)
-    return not os.path.isabs(target) and target.isprintable() and inside and real.exists()
+    return not os.path.isabs(target) and is_text(target) and _shows(target) and inside and real.exists()

@@ -6,6 +6,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -176,6 +179,75 @@ def test_a_served_model_that_was_tampered_with_is_not_made_current_again(siege: 
     ran = promote(siege, paths)
     assert ran.code == 2
     assert "no longer holds the model" in ran.one_line
+
+
+def place_link(place: Path, model: Path) -> None:
+    place.rename(place.with_name("elsewhere"))
+    place.symlink_to("elsewhere")
+
+
+def place_file(place: Path, model: Path) -> None:
+    shutil.rmtree(place)
+    place.write_text("x")
+
+
+def place_name(place: Path, model: Path) -> None:
+    (place / model.name).rename(place / "model.pkl")
+
+
+def place_kind(place: Path, model: Path) -> None:
+    (place / model.name).unlink()
+    (place / model.name).mkdir()
+    (place / model.name / model.name).write_bytes(model.read_bytes())
+
+
+def place_more(place: Path, model: Path) -> None:
+    (place / "config.json").write_text("{}")
+
+
+def place_evidence(place: Path, model: Path) -> None:
+    (place / "claims.jsonl").unlink()
+    (place / "claims.jsonl").mkdir()
+
+
+@pytest.mark.parametrize("change", [place_link, place_file, place_name, place_kind, place_more, place_evidence])
+def test_what_lies_in_the_place_of_a_model_is_not_made_current(
+    change: Callable[[Path, Path], None], siege: Siege
+) -> None:
+    paths, served = decided(siege), siege.folder / "served"
+    assert promote(siege, paths).code == 0
+    change(served / digest_of(siege.shown["model"]), siege.shown["model"])
+    lines = (served / "audit.jsonl").read_bytes()
+    ran = promote(siege, paths)
+    assert ran.code == 2
+    assert "no longer holds the model" in ran.one_line
+    assert (served / "audit.jsonl").read_bytes() == lines
+
+
+def test_what_the_digest_does_not_bind_is_not_served(siege: Siege) -> None:
+    """Executable files and empty folders, added after everything was verified."""
+    folder = siege.folder / "folder"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "sub" / "run.sh").write_text("x")
+    (folder / "weights").write_bytes(b"w")
+    before, siege.shown["model"] = digest_of(siege.shown["model"]), folder
+    for check, report in siege.reports.items():
+        subject = tuple(Subject(s.name, digest_of(folder) if s.digest == before else s.digest) for s in report.subject)
+        inputs = tuple(replace(i, digest=digest_of(folder)) if i.digest == before else i for i in report.inputs)
+        siege.alter(check, subject=subject, inputs=inputs)
+    paths, current = decided(siege), siege.folder / "served" / "current" / "folder"
+    (folder / "sub" / "run.sh").chmod(0o4777)
+    (folder / "lib" / "empty").mkdir(parents=True)
+    for _ in range(2):
+        assert promote(siege, paths).code == 0
+        assert sorted(path.relative_to(current).as_posix() for path in current.rglob("*")) == [
+            "sub",
+            "sub/run.sh",
+            "weights",
+        ]
+        assert (current / "sub" / "run.sh").stat().st_mode & 0o7777 == 0o644
+        (current / "sub" / "run.sh").chmod(0o777)
+        (current / "more").mkdir()
 
 
 def test_something_else_at_the_place_of_the_link_is_left_alone(siege: Siege) -> None:

@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from tests.attacks.conftest import Siege, deny_rules
 from tests.attacks.test_approvals import approve, broken, guarded
 from tests.conftest import Ran
+from wardein.release.rollback import rollbacks
+from wardein.release.store import Store
 from wardein.report import NAME_RULE, SIGNER_RULE, VERSION_RULE, Finding, Severity
 
 __all__ = ["guarded"]
@@ -72,7 +76,7 @@ def test_an_earlier_version_is_denied(version: str, why: str, served: Siege, mon
     sign_as(served, version)
     ran = release(served)
     assert deny_rules(ran) == {"promote/rollback"}
-    assert "version 1.10 is served" in ran.out
+    assert "version 1.10 was served" in ran.out
     assert why in ran.out
     assert entry(served)["signedVersion"] == "1.10"
     monkeypatch.setattr("wardein.release.rollback._step_back", lambda *arguments: "")
@@ -142,17 +146,66 @@ def test_a_break_glass_rolls_back(guarded: Siege) -> None:
     guarded.claims.append(guarded.folder / "gate.jsonl")
     ran = guarded.step("promote", "--target", guarded.folder / "served")
     assert ran.code == 0, ran.out
-    assert "lifted by the break-glass of duty-officer: version 1.10 is served, and this is version 1.9" in ran.out
+    assert "lifted by the break-glass of duty-officer: version 1.10 was served, and this is version 1.9" in ran.out
 
 
-def test_what_was_promoted_elsewhere_is_not_looked_at() -> None:
-    from types import SimpleNamespace
+def promoted(version: str, model: str = "a", name: str = "churn", registry: str = "") -> SimpleNamespace:
+    said = {"action": "promote", "signedName": name, "signedVersion": version, "model": model}
+    return SimpleNamespace(record=said | ({"registry": registry} if registry else {}))
 
-    from wardein.release.rollback import rollbacks
 
-    said = {"action": "promote", "signedVersion": "3", "model": "a", "registry": "models:/churn@champion"}
-    entries = [SimpleNamespace(record=said)]
-    decision = SimpleNamespace(reports=(), break_glass=None)
-    assert list(rollbacks(decision, entries, "b", "")) == []
-    (found,) = rollbacks(decision, entries, "b", "models:/churn@champion")
-    assert found.fails
+def found(version: str, entries: list[SimpleNamespace], alias: dict[str, str] | None = None) -> list[str]:
+    told = ((NAME_RULE, "churn"), (VERSION_RULE, version))
+    findings = tuple(Finding(rule, Severity.INFO, "m", text, fails=False) for rule, text in told)
+    report = SimpleNamespace(check="verify_artifact", findings=findings)
+    decision = SimpleNamespace(reports=(report,), break_glass=None)
+    return [finding.message for finding in rollbacks(decision, entries, "b", alias)]
+
+
+def test_what_was_promoted_with_a_registry_counts_without_it_as_well() -> None:
+    entries = [promoted("3", registry="models:/churn@champion")]
+    assert found("4", entries) == []
+    assert "version 3 was served, and this is version 2" in found("2", entries)[0]
+
+
+@pytest.mark.parametrize("between", [promoted("0.1", name="fraud"), promoted("2")], ids=["another name", "a step back"])
+def test_the_latest_version_counts_and_not_the_last(between: SimpleNamespace) -> None:
+    assert "version 3 was served" in found("2.5", [promoted("3"), between])[0]
+    assert found("3.0.1", [promoted("3"), between]) == []
+
+
+def test_what_the_alias_is_at_counts() -> None:
+    alias = {"signedName": "churn", "signedVersion": "3", "model": "a"}
+    assert "version 3 was served" in found("2", [], alias)[0]
+    assert found("2", [], {"model": "a"}) == found("3.1", [promoted("1")], alias) == []
+
+
+def test_a_detour_by_another_name_is_no_way_back(served: Siege) -> None:
+    other_bytes(served)
+    sign_as(served, "", name="fraud")
+    assert release(served).code == 0
+    sign_as(served, "1.9")
+    assert deny_rules(release(served)) == {"promote/rollback"}
+
+
+def test_what_is_current_has_to_be_in_the_log(served: Siege) -> None:
+    folder = served.folder / "served"
+    (folder / "audit.jsonl").unlink()
+    other_bytes(served)
+    sign_as(served, "1.9")
+    before = os.readlink(folder / "current")
+    ran = release(served)
+    assert ran.code == 2
+    assert "leads to what the audit log does not tell of" in ran.one_line
+    assert os.readlink(folder / "current") == before
+
+
+def test_of_two_promotions_at_once_one_waits_for_the_other(served: Siege, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else what was found before the copy would no longer be what is served after it."""
+    monkeypatch.setattr("wardein.release.journal.LOCK_SECONDS", 0.2)
+    with Store(served.folder / "served", "dev").alone():
+        ran = release(served)
+    assert ran.code == 2
+    assert "stayed locked" in ran.one_line
+    assert release(served).code == 0
+    assert not [path.name for path in (served.folder / "served").iterdir() if path.name.startswith(".")]

@@ -30,7 +30,7 @@ from wardein.attacks.network import unwrap
 from wardein.attacks.space import Space, columns_of
 from wardein.cli import main
 from wardein.models.held import Held
-from wardein.models.load import Classifier, predictor
+from wardein.models.predictors import Classifier, predictor
 
 EPSILONS = (0.05, 0.1, 0.2, 0.4)
 
@@ -239,7 +239,7 @@ def test_hopskipjump_finds_the_nearest_leaf_of_a_decision_tree(capsys, tmp_path)
 
 def held_here(estimator) -> Classifier:
     """The model in this process: the attacks do not care where it is."""
-    held = Held(estimator, "skops")
+    held = Held(estimator, "skops", vouched=True)
     return predictor(held.facts(), held.answer, Path("model"))
 
 

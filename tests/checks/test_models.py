@@ -893,3 +893,22 @@ def test_a_model_of_another_library_names_what_it_takes(library):
         assert f"is a model of {library}, which takes {library} to load; run: pip install {library}" in str(
             caught.value
         )
+
+
+@pytest.mark.parametrize("write", [write_pickle, write_joblib, write_packed])
+def test_a_damaged_file_is_read_or_refused_and_nothing_else(tmp_path, write):
+    """Without the scanner: whatever the reader is given, it says in words that it cannot read it."""
+    rows = pd.DataFrame({"a": [0.0, 1.0], "b": [1.0, 0.0]})
+    write(make_pipeline(StandardScaler(), GaussianNB()).fit(rows, np.array(["x", "y"], dtype=object)), tmp_path / "m")
+    content, random = (tmp_path / "m").read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for _ in range(150):
+        damaged = bytearray(content)
+        for place in random.integers(0, len(content), random.integers(1, 5)):
+            damaged[place] = random.integers(0, 256)
+        (tmp_path / "m").write_bytes(damaged[: None if random.random() < 0.8 else random.integers(1, len(content))])
+        try:
+            read_here(tmp_path / "m")
+        except (Refused, MemoryError):
+            refused += 1
+    assert refused > 50

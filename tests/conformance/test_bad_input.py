@@ -124,7 +124,7 @@ def test_missing_extra_names_the_command(
     """As on a machine where only the core is installed."""
     needed = {
         "data": ["great_expectations"],
-        "evaluate": ["sklearn", "skops", "skops.io"],
+        "evaluate": ["sklearn", "skops", "skops.io", "art"],
         "scan": [],
         "sign": ["securesystemslib", "securesystemslib.signer", "cryptography"],
     }[step.family]

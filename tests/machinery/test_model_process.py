@@ -21,6 +21,7 @@ import pytest
 import skops.io
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -32,7 +33,10 @@ from wardein.errors import WardeinError
 from wardein.models import exchange, process
 from wardein.models.child import HOLD
 from wardein.models.confinement import Limits
-from wardein.models.load import Classifier, Regressor, load, loaded, predictor
+from wardein.models.held import Held
+from wardein.models.libraries import libraries
+from wardein.models.load import load, loaded
+from wardein.models.predictors import Classifier, Regressor, predictor
 
 ROWS, LABELS = load_iris(as_frame=True, return_X_y=True)
 FACTS = {
@@ -83,7 +87,7 @@ def puppet(monkeypatch, tmp_path) -> Callable[..., Any]:
     @contextmanager
     def of(*lines: Line, memory: bytes = b"", facts: Any = FACTS, seconds: int = 5) -> Iterator[Classifier]:
         plays = Puppet([{"missing": []}, {"facts": facts}, *lines], memory)
-        monkeypatch.setattr(process, "_libraries", lambda _: plays)
+        monkeypatch.setattr(process, "libraries", lambda _: plays)
         (tmp_path / "model").write_bytes(b"model")
         with loaded(tmp_path / "model", limits=Limits(seconds=seconds)) as held:
             yield held.model
@@ -449,7 +453,7 @@ def test_two_models_at_once(tmp_path) -> None:
 
 def test_neither_environment_nor_arguments_reach_it(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("WARDEIN_KEY", "secret")
-    process._libraries.cache_clear()
+    libraries.cache_clear()
     with loaded(saved(tmp_path, LogisticRegression(max_iter=500))) as held:
         parent = held.session._libraries.running.process
         assert b"WARDEIN" not in Path(f"/proc/{parent}/environ").read_bytes()
@@ -479,3 +483,31 @@ def test_a_message_to_the_process_fits_its_frame() -> None:
 
     assert (ORDER.size, ENDED.size) == (struct.calcsize("<cI"), 4)
     assert predictor(FACTS, lambda *_: ({}, []), Path("m")).classes.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "arrays"),
+    [
+        (LogisticRegression(max_iter=500), True),
+        (make_pipeline(StandardScaler(), RandomForestClassifier(2)), True),
+        (make_pipeline(FunctionTransformer(), LogisticRegression(max_iter=500)), False),
+        (make_pipeline(make_column_transformer((StandardScaler(), list(ROWS)[:2])), LogisticRegression()), False),
+        (make_pipeline(StandardScaler().set_output(transform="pandas"), LogisticRegression(max_iter=500)), False),
+    ],
+)
+def test_a_model_that_may_look_at_a_table_gets_one(tmp_path, estimator: Any, arrays: bool) -> None:
+    """Either way it says the same to the last bit as when it is given the table here."""
+    path = saved(tmp_path, estimator)
+    assert Held(estimator, "skops")._takes_arrays == arrays
+    assert not Held(estimator, "skops", vouched=True)._takes_arrays
+    here = skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path))
+    with load(path) as model:
+        assert model.predict_proba(ROWS).tobytes() == here.predict_proba(ROWS).tobytes()
+
+
+def test_a_process_that_speaks_unasked_is_ended(puppet) -> None:
+    """It could answer the next question before it was asked."""
+    line = json.dumps(array()).encode() + b"\n"
+    with puppet(line + line, line, memory=np.zeros(150, dtype="<i8").tobytes()) as model:
+        assert (model.predict(ROWS) == 0).all()
+        assert "makes no sense" in refused(lambda: model.predict(ROWS))

@@ -35,9 +35,15 @@ def test_file_digest_is_its_sha256(tmp_path: Path) -> None:
 
 
 def test_folder_digest_is_what_the_usual_tools_print(folder: Path) -> None:
-    command = "find . -type f | LC_ALL=C sort | sed 's|^\\./||' | xargs sha256sum | sha256sum"
+    command = "find . -type f | LC_ALL=C sort | sed 's|^\\./||' | xargs sha256sum | sha512sum | cut -c-64"
     printed = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=True).stdout
     assert digest_of(folder) == printed.split()[0]
+
+
+def test_no_file_has_the_digest_of_a_folder(folder: Path, tmp_path: Path) -> None:
+    listing = tmp_path / "listing.yaml"
+    listing.write_text("".join(f"{file.digest}  {file.path}\n" for file in hash_folder(folder)))
+    assert digest_of(listing) != digest_of(folder)
 
 
 def test_no_file_is_left_out(folder: Path) -> None:

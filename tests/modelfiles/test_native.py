@@ -382,6 +382,38 @@ def test_large_json_is_never_held(tmp_path: Path) -> None:
     assert peak < 100
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"chat_template":' + (b'{"a":"b","' + b"k" * 80_000 + b'":') * 195 + b'"x"' + b"}" * 196,
+        b'{"filters":[' + b",".join([b"[]"] * 5_000_000) + b"]}",
+        b'{"py/a":' * 190 + b'"' + b"x" * 10_000_000 + b'"' + b"}" * 190,
+        b'{"chat_template":"' + "\U0001f600".encode() * 3_000_000 + b'"}',
+    ],
+    ids=["long-keys", "brackets", "pickled", "wide"],
+)
+def test_settings_that_are_made_to_fill_memory_do_not(text: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(text)
+    ran = subprocess.run([sys.executable, "-c", LARGE, tmp_path / "a.json"], capture_output=True, text=True, check=True)
+    seconds, peak = map(float, ran.stdout.split()[:2])
+    assert seconds < 10
+    assert peak < 100
+
+
+def test_a_template_below_others_is_examined_once(tmp_path: Path) -> None:
+    text = b'{"template": ' * 190 + json.dumps(corpus.CALL).encode() + b"}" * 190
+    alone = scan(tmp_path, "b.json", json.dumps({"template": corpus.CALL}).encode()).found
+    assert len(scan(tmp_path, "a.json", text).found) == len(alone) > 0
+
+
+def test_a_setting_is_told_of_by_a_bounded_text(tmp_path: Path) -> None:
+    one, other = ("os." + "x" * 100_000 + end for end in "ab")
+    text = json.dumps([{"_target_": one}, {"_target_": other}]).encode()
+    first, second = (found.text for found in scan(tmp_path, "a.json", text).found)
+    assert first != second
+    assert len(first) < 500
+
+
 def test_numbers_without_end_are_refused_quickly(tmp_path: Path) -> None:
     assert scan(tmp_path, "a.json", b'{"a": ' + b"1" * 5_000_000).skipped
     assert scan(tmp_path, "b.json", b'{"a": "' + b"x" * 20_000_000).skipped
@@ -415,8 +447,10 @@ def test_no_text_breaks_the_scanner(name: str, text: list[str]) -> None:
         "{{ x" + "[x" * 3000 + "]" * 3000 + " }}",
         "{% if x %}" * 2000 + "{% endif %}" * 2000,
         "{{ " + "(" * 20000,
+        "{% macro f(a) %}{% endmacro %}" * 4000 + "{{ f(1) }}" * 4000,
+        "{{ x[" + "+".join("a" * 10000) + "] }}",
     ],
-    ids=["chain", "look-ups", "blocks", "brackets"],
+    ids=["chain", "look-ups", "blocks", "brackets", "macros", "sums"],
 )
 def test_templates_that_are_made_to_last_end_soon(template: str, tmp_path: Path) -> None:
     assert scan(tmp_path, "a.jinja", template.encode()).skipped

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from wardein.attacks.space import Space
-    from wardein.models.load import Classifier
+    from wardein.models.predictors import Classifier
 
 _PROBES_PER_ROW = 5
 _TOLERANCE = 1e-6

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from wardein.models.load import Classifier
+    from wardein.models.predictors import Classifier
 
 # A column of whole numbers with no more distinct values than this is taken for a category's codes.
 FEW = 10
@@ -122,6 +122,8 @@ class Space:
     """
 
     def __init__(self, classifier: Classifier, rows: pd.DataFrame, columns: Columns) -> None:
+        import numpy as np
+
         self.rows = rows.reset_index(drop=True)
         self.columns = columns
         self.queries = 0
@@ -132,7 +134,7 @@ class Space:
         self.low, self.high = self.coordinates(columns.low), self.coordinates(columns.high)
         self._dtypes = {name: self.rows[name].dtype for name in columns.moved}
         self._fixed = [name for name in self.rows.columns if name not in self._dtypes]
-        self._floats = not self._fixed and all(kind.kind == "f" and kind.itemsize == 8 for kind in self._dtypes.values())
+        self._floats = not self._fixed and all(kind is np.dtype(float) for kind in self._dtypes.values())
         self._index = {label: i for i, label in enumerate(classifier.classes.tolist())}
 
     def coordinates(self, values: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from wardein.attacks.decision import Pool
     from wardein.attacks.space import Columns, Space
     from wardein.attacks.sweep import Sweep
-    from wardein.models.load import Classifier
+    from wardein.models.predictors import Classifier
     from wardein.statistics.outcomes import Outcomes
 
 Attack = Literal["auto", "fgsm", "pgd", "hopskipjump"]

@@ -100,7 +100,8 @@ def _check_something_is_a_model(examined: Examined) -> None:
     """A wrong folder would look like a clean one."""
     from wardein.modelfiles.formats import NO_MODEL
 
-    if not examined.found and set(examined.formats.values()) <= set(NO_MODEL):
+    fails = any(found.severity in (Severity.HIGH, Severity.CRITICAL) for found in examined.found)
+    if not fails and set(examined.formats.values()) <= set(NO_MODEL):
         mend = "give the folder, or the file, that the model is in"
         raise WardeinError("there is no model, only texts and pictures", where="--model", mend=mend)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from wardein.models.answers import Answers
-    from wardein.models.load import Classifier, Regressor
+    from wardein.models.predictors import Classifier, Regressor
     from wardein.models.supervision import Attempt
 
 # How many rows are also predicted one by one, each of which is a question of its own.

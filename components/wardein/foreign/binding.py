@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -12,7 +11,7 @@ from wardein.errors import WardeinError
 from wardein.foreign.document import WHERE
 from wardein.foreign.reading import Target
 from wardein.foreign.text import one_line, plain_path
-from wardein.subject import Subject
+from wardein.subject import Subject, folder_digest
 
 # Clocks differ, and some tools round up.
 _TOLERANCE_HOURS = 1.0
@@ -76,8 +75,7 @@ def _folders(files: Mapping[str, str]) -> dict[str, str]:
     found = {}
     for root in _common(list(paths)):
         inner = {path[len(root) :]: digest for path, digest in paths.items()}
-        lines = (f"{inner[path]}  {path}\n" for path in sorted(inner, key=lambda path: path.encode()))
-        found[hashlib.sha256("".join(lines).encode()).hexdigest()] = root
+        found[folder_digest(sorted(inner.items(), key=lambda item: item[0].encode()))] = root
     return found
 
 

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 6
 MAX_MEMBERS = 100_000
+# Processes that may be started for what cannot be read in this one.
+MAX_PROCESSES = 128
+# Findings of one severity, and things of one file that were not examined: more of them help nobody, and fill memory.
+MAX_TOLD = 1000
 # What all members together may unpack to: arrays of zeros shrink a thousandfold, archives made to burst a millionfold.
 UNPACKED_AT_LEAST = 256 * 1024**2
 UNPACKED_PER_BYTE = 200
@@ -68,6 +72,9 @@ class Examination:
         self.formats: dict[str, str] = {}
         self._left = min(MAX_UNPACKED, UNPACKED_AT_LEAST + UNPACKED_PER_BYTE * total)
         self._members = 0
+        self._processes = 0
+        self._told: Counter[Severity] = Counter()
+        self._left_out: Counter[str] = Counter()
 
     def tell(
         self, rule: Rule, content: Content, message: str, *, identity: str = "", severity: Severity | None = None
@@ -82,6 +89,13 @@ class Examination:
             identity: What makes it recognisable when offsets move, for example the global or the reconstructed call.
             severity: Only where it is another than the rule's.
         """
+        told = severity or rule.severity
+        self._told[told] += 1
+        if self._told[told] > MAX_TOLD:
+            if self._told[told] == MAX_TOLD + 1:
+                self.leave_out(content, f"gives more than {MAX_TOLD} findings, of which the rest are not told")
+            self.unexamined.add(content.path)
+            return
         found = Found(
             rule.id, content.path, severity or rule.severity, message, part=content.part, text=identity, cwe=rule.cwe
         )
@@ -89,7 +103,9 @@ class Examination:
 
     def leave_out(self, content: Content, reason: str) -> None:
         """Tell that something was not examined, which makes the verdict ERROR, and go on."""
-        self.skipped.append(Skipped(content.label, reason))
+        self._left_out[content.path] += 1
+        if self._left_out[content.path] <= MAX_TOLD:
+            self.skipped.append(Skipped(content.label, reason))
         self.unexamined.add(content.path)
 
     def examine(self, content: Content) -> None:
@@ -107,6 +123,16 @@ class Examination:
         self._members += 1
         if self._members > MAX_MEMBERS:
             raise Unexamined(f"holds more than {MAX_MEMBERS} members")
+
+    def count_process(self, times: int = 1) -> None:
+        """Count one process that is about to be started; one that took very long, several times.
+
+        Raises:
+            Unexamined: If too many were started, for all contents of the model together.
+        """
+        self._processes += times
+        if self._processes > MAX_PROCESSES:
+            raise Unexamined(f"takes more than the {MAX_PROCESSES} processes that one model may")
 
     @contextmanager
     def unpacked(self, outer: Content, part: str, name: str, chunks: Iterable[bytes]) -> Iterator[Content]:

@@ -16,12 +16,13 @@ HEAD = 4096
 UNKNOWN = "is of no format that is known here"
 # What lies beside models and is none.
 COMPANIONS = (
-    *("arrow", "empty", "feather", "jinja", "json", "numbers", "parquet", "picture", "python-source", "text", "yaml"),
+    *("arrow", "document", "ds-store", "empty", "feather", "jinja", "json", "media", "numbers", "parquet", "picture"),
+    *("python-source", "text", "tfrecord", "tiktoken", "yaml"),
 )
 # Of these alone no model is made.
-NO_MODEL = ("empty", "jinja", "picture", "python-source", "text")
+NO_MODEL = ("document", "ds-store", "empty", "jinja", "media", "picture", "python-source", "text", "tfrecord")
 # Names of files that are often empty, and are there for their name.
-_MARKERS = (".py", ".typed", ".txt", ".md", ".gitkeep", ".keep", ".gitignore", ".gitattributes")
+_MARKERS = (".py", ".typed", ".txt", ".md", ".gitkeep", ".keep", ".gitignore", ".gitattributes", ".lock", "_SUCCESS")
 # What a broken file can raise out of a parser that checks less than it should: not examined, whatever it was.
 _BROKEN = (
     ValueError,  # UnicodeDecodeError among them
@@ -83,6 +84,7 @@ def names() -> Sequence[str]:
 
 def examine(content: Content, examination: Examination) -> None:
     """Examine a content as everything that it is; what is of no known format was not examined."""
+    from wardein.modelfiles.graphs.tflite import has_labels
     from wardein.modelfiles.pickles import probe
 
     if content.depth > MAX_DEPTH:
@@ -102,11 +104,12 @@ def examine(content: Content, examination: Examination) -> None:
         names.append("pickle")
         several = True
         matching += [f for f in formats() if f.NAME == "pickle"]
-    if several and len(set(names)) > 1:
+    is_labelled = set(names) == {"tflite", "zip"} and has_labels(content)
+    if several and len(set(names)) > 1 and not is_labelled:
         message = f"is {' and '.join(sorted(set(names)))} at once"
         examination.tell(any_format.POLYGLOT, content, message, identity=message)
     if not content.part:
-        examination.formats[content.path] = names[0] if names else ""
+        examination.formats[content.path] = "tflite" if is_labelled else names[0] if names else ""
     if not matching and not content.part:
         examination.unknown.add(content.path)
     elif not matching:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from wardein.modelfiles.content import Content, opened
@@ -12,6 +13,15 @@ from wardein.scan.tree import File
 
 # Tensors begin at multiples of a page, at most of this; what lies between them is zeros.
 _PADDING = 128 * 1024
+# What a loader takes for a model by its name; no library gives such a name to tensors.
+_LOADED = re.compile(
+    r"""(.*\.)?(pb|pbtxt|meta|index|h5|hdf5|keras|pkl|pickle|p|joblib|dill|pt|pth|pt2|ptl|ckpt|mar|skops|nemo|npy|npz|mat
+    |onnx|ort|tflite|lite|mlmodel|safetensors|gguf|ubj|xgb|bst|cbm|pmml|msgpack|json|ya?ml|toml|py|pyc|pyd|so|dll|dylib
+    |zip|tar|gz|tgz|7z|jar|whl)(\.\d+)*
+    |(pytorch_model|adapter_model|diffusion_pytorch_model|training_args|optimizer|scheduler|scaler|rng_state)
+    [\w-]*\.bin""",
+    re.VERBOSE,
+)
 
 
 def account_for_numbers(files: Sequence[File], examination: Examination) -> None:
@@ -23,6 +33,8 @@ def account_for_numbers(files: Sequence[File], examination: Examination) -> None
         with opened(file) as content:
             if not taken:
                 examination.leave_out(content, UNKNOWN)
+            elif _LOADED.fullmatch(content.name.lower()):
+                examination.leave_out(content, "has the name of a model, and is numbers only by what another file says")
             elif not _is_all_taken(content, taken):
                 examination.leave_out(content, "holds bytes that are no tensor of the model")
             else:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from wardein.models.load import Classifier, Regressor
+    from wardein.models.predictors import Classifier, Regressor
 
 # How far numbers may differ when a row stands among others: sums are rounded in another order then. A model of single
 # precision keeps seven digits.
@@ -76,7 +76,7 @@ def ask(model: Classifier | Regressor, rows: pd.DataFrame) -> Answers:
     Raises:
         WardeinError: If it cannot predict them, or its process ends.
     """
-    from wardein.models.load import Regressor
+    from wardein.models.predictors import Regressor
 
     if isinstance(model, Regressor):
         return Answers(None, model.predict(rows))

@@ -126,7 +126,7 @@ def hold(descriptors: list[int]) -> None:
             prepare(kind, confined=True)
             _say(control, {"missing": missing})
             lines.readline()  # from now on, what is tried is the model's doing
-            held = Held(read(content, kind, order["allow"]), kind)
+            held = Held(read(content, kind, order["allow"]), kind, vouched=bool(order["allow"]))
             reply = {"facts": held.facts()}
         except BaseException as error:  # whatever a broken or hostile file raises is a refusal
             _say(control, _failure(error))

@@ -24,11 +24,18 @@ class Held:
         columns: The features that it was fitted on, once it was asked for its facts.
     """
 
-    def __init__(self, model: Any, format: str) -> None:
+    def __init__(self, model: Any, format: str, *, vouched: bool = False) -> None:
+        """Hold a model.
+
+        Args:
+            model: It.
+            format: What its file is.
+            vouched: Whether it may be made of things that nobody but the run vouches for.
+        """
         self._model, self._format = model, format
         self._classes: Any = None
         self._sorted: np.ndarray | None = None
-        self._takes_arrays = not isinstance(model, Native) and takes_arrays(model)
+        self._takes_arrays = not (vouched or isinstance(model, Native)) and takes_arrays(model)
         self.columns: Any = None
         self._answers: dict[str, Callable[[Any], Answer]] = {
             "predict": self._predict,

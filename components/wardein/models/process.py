@@ -7,26 +7,23 @@ at, and every wait has an end. What it tries and may not do, the kernel tells (:
 
 from __future__ import annotations
 
-import atexit
 import json
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from wardein.errors import WardeinError
 from wardein.jsontext import strict_loads
 from wardein.models import exchange
-from wardein.models.child import END, ENDED, HOLD, KILL, ORDER
+from wardein.models.child import END, HOLD, KILL
 from wardein.models.confinement import Limits
+from wardein.models.libraries import NUMBERS, libraries
 from wardein.models.supervision import Attempt, Supervision
-from wardein.tools.run import Running, started
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,12 +32,8 @@ if TYPE_CHECKING:
 _LONGEST_LINE = 16 * 1024**2
 _AT_ONCE = 1024**2
 _ROOM = 1024**2
-_ENDING_SECONDS = 30
 # How long it may take to load a model, and to answer one question.
 _LOADING_SECONDS, _QUESTION_SECONDS = 300.0, 3600.0
-# How numerical libraries are told to compute, on which even the last bit of a prediction depends. Everything else stays
-# with the process of the check.
-_COMPUTING = ("OMP_", "OPENBLAS_", "MKL_", "NPY_")
 _IN_WORDS = {
     signal.SIGKILL: "it took more memory than there is, or somebody ended it",
     signal.SIGXCPU: "it took more processor time than it may",
@@ -171,7 +164,7 @@ class Session:
         os.ftruncate(self._answers, self._room)
         with theirs, notify, self._opened() as model:
             handed = [theirs.fileno(), model.fileno(), self._given, self._answers, notify.fileno()]
-            self._libraries, self._number = _libraries(os.getpid()), next(_NUMBERS)
+            self._libraries, self._number = libraries(os.getpid()), next(NUMBERS)
             self._libraries.tell(HOLD, self._number, handed)
 
     def _opened(self) -> BinaryIO:
@@ -254,73 +247,3 @@ class Session:
 
     def _stop(self, how: bytes) -> int:
         return self._libraries.end(how, self._number)
-
-
-class _Libraries:
-    """The process with the libraries that models are made of, of which each model gets a copy."""
-
-    def __init__(self) -> None:
-        self._open = ExitStack()
-        self._failure: WardeinError | None = None
-        self._control, theirs = socket.socketpair()
-        self._control.settimeout(_ENDING_SECONDS)
-        self._open.enter_context(self._control)
-        command = [sys.executable, "-I", "-B", "-m", "wardein.models.child", str(theirs.fileno())]
-        environment = {name: value for name, value in os.environ.items() if name.startswith(_COMPUTING)}
-        with theirs:
-            self.running: Running = self._open.enter_context(
-                started(
-                    command,
-                    time_limit=float("inf"),
-                    environment=environment,
-                    descriptors=[theirs.fileno()],
-                    what="the process that loads models",
-                )
-            )
-        atexit.register(self.close)
-
-    def tell(self, what: bytes, number: int, descriptors: Sequence[int] = ()) -> None:
-        """Tell it to make a copy, or to end one."""
-        with suppress(OSError):  # its end shows where an answer is waited for
-            socket.send_fds(self._control, [ORDER.pack(what, number)], list(descriptors))
-
-    def end(self, how: bytes, number: int) -> int:
-        """End a copy and say how it ended: its exit code, negative for a signal.
-
-        Raises:
-            WardeinError: If this process itself has ended.
-        """
-        said = b""
-        if self._failure is None:
-            self.tell(how, number)
-            with suppress(OSError):
-                said = self._control.recv(ENDED.size)
-        if len(said) < ENDED.size:
-            raise self._failed()
-        return int(ENDED.unpack(said)[0])
-
-    def close(self) -> None:
-        """End it, and every copy with it."""
-        self._control.close()
-        self._open.close()
-
-    def _failed(self) -> WardeinError:
-        if self._failure is None:
-            _libraries.cache_clear()  # the next model gets another
-            atexit.unregister(self.close)
-            self._control.close()
-            self.running.end()
-            ended = self.running.wait()
-            self._open.close()
-            said = (ended.stderr.strip().splitlines() or ["no message"])[-1][:200]
-            self._failure = WardeinError(f"the process that loads models ended with code {ended.code} ({said})")
-        return self._failure
-
-
-@cache
-def _libraries(process: int) -> _Libraries:
-    """One for each process of a check: what is inherited by a fork is not shared."""
-    return _Libraries()
-
-
-_NUMBERS = iter(range(2**32))

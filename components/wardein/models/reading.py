@@ -18,7 +18,7 @@ from wardein.modelfiles.examination import Examination
 from wardein.models.container import Refused, check_archive, check_members, is_archive, open_stream
 from wardein.models.natives import native_format, prepare, read_native
 from wardein.models.sanity import make_safe
-from wardein.models.unpickling import PARTIAL, Unpickler
+from wardein.models.unpickling import Unpickler
 from wardein.report import Severity
 
 
@@ -71,7 +71,7 @@ def read(content: Content, kind: str, allow: Sequence[str]) -> Any:
 def _skops(content: Content, allowed: Allowlist) -> Any:
     import skops.io
 
-    trusted = sorted({*allowed.entries, PARTIAL})
+    trusted = sorted(allowed.entries)
     try:
         with content.open() as file:
             check_archive(file)

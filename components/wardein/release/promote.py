@@ -60,8 +60,10 @@ def promote(
     is hashed while it is copied, once, into TARGET, and renamed to TARGET/DIGEST/NAME, its evidence beside it in
     claims.jsonl; TARGET/current is switched to it atomically, and a line is appended to TARGET/audit.jsonl. With
     a registry, the same bytes become a model version there, are read back and hashed, and only then the alias moves.
-    Where what is served was signed as a version, nothing earlier and nothing without a version takes its place, except
-    by a break-glass: a roll-back is a release, so the older model is signed again, as a later version.
+    Where something was ever served here, or is at the alias, that was signed as a version, nothing of its name that is
+    earlier or has no version takes its place, except by a break-glass: a roll-back is a release, so the older model is
+    signed again, as a later version. What is served are names and contents, which the digest binds: no file may be
+    executed (mode 0644), and empty folders are left out.
 
     Args:
         model: The model to promote.
@@ -92,7 +94,7 @@ def promote(
     References:
         SLSA Verification Summary Attestation v1.
     """
-    from wardein.release.registry import Destination, check_reachable
+    from wardein.release.registry import Destination, check_reachable, label_at
     from wardein.release.rollback import rollbacks
     from wardein.release.store import Store
     from wardein.release.terms import release_of
@@ -107,20 +109,23 @@ def promote(
     store = Store(target, release.trust.environment)
     decision = decide(release, claims)
     decided = _decided(decision, release)
-    findings = [*decision.findings, *_is_decided(decided, decision, release), *_is_not_refused(decided, store, release)]
-    findings += _is_followed_up(decision, store, release, destination.uri if destination else "")
-    findings += rollbacks(decision, store.log.entries(), release.shown["model"], destination.uri if destination else "")
-    required = len(release.policy.required)
-    report = conclude(
-        coverage=Coverage("required checks", required, required),
-        tools=verifiers(release),
-        findings=findings,
-        appendix=decision.reports,
-    )
-    if report.verdict is Verdict.PASS and decided is not None:
-        evidence = b"".join(claim.line for claim in decision.claims)
-        record = _record(decided, decision, release) | ({"registry": destination.uri} if destination else {})
-        _put(model, store, destination, auditor, evidence, record, release.trust)
+    findings = [*decision.findings, *_is_decided(decided, decision, release)]
+    with store.alone():
+        alias = label_at(destination) if destination is not None else None
+        findings += _is_not_refused(decided, store, release)
+        findings += _is_followed_up(decision, store, release, destination.uri if destination else "")
+        findings += rollbacks(decision, store.log.entries(), release.shown["model"], alias)
+        required = len(release.policy.required)
+        report = conclude(
+            coverage=Coverage("required checks", required, required),
+            tools=verifiers(release),
+            findings=findings,
+            appendix=decision.reports,
+        )
+        if report.verdict is Verdict.PASS and decided is not None:
+            evidence = b"".join(claim.line for claim in decision.claims)
+            record = _record(decided, decision, release) | ({"registry": destination.uri} if destination else {})
+            _put(model, store, destination, auditor, evidence, record, release.trust)
     return report
 
 
@@ -150,7 +155,8 @@ def _put(
     if signer is not None:
         sign(store.log, signer, None, trust)
     if destination is not None:
-        tags = {name: record[name] for name in ("environment", "tier", "policy", "decision")}
+        noted = ("environment", "tier", "policy", "decision", *registry.LABEL)
+        tags = {name: record[name] for name in noted if name in record}
         registry.publish(destination, placed, model.digest, evidence, tags)
 
 

@@ -27,6 +27,8 @@ from wardein.subject import digest_of
 
 FILES = "released"
 TAG = "wardein."
+# What a version was signed as, by the names that the audit log has for it.
+LABEL = ("signedName", "signedVersion")
 
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,127}"
 _ALIAS = r"(?!(?i:latest|v[0-9]+)$)[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
@@ -80,6 +82,32 @@ def check_reachable(destination: Destination) -> None:
     client = connect()
     with asking(f"{destination.uri} cannot be looked up"):
         client.search_registered_models(max_results=1)
+
+
+def label_at(destination: Destination) -> dict[str, str]:
+    """What the version at the alias is said to have been signed as; empty where there is no alias, or it says nothing.
+
+    Only tags say so, which whoever can move the alias can set as well: they can keep a model out, and let none in.
+
+    Raises:
+        UsageError: If the environment names no server.
+        WardeinError: If the registry cannot be asked.
+    """
+    from mlflow.exceptions import MlflowException
+
+    client = connect()
+    with asking(f"{destination.uri} cannot be looked up"):
+        try:
+            aliases = client.get_registered_model(destination.name).aliases
+            if destination.alias not in aliases:
+                return {}
+            tags = client.get_model_version(destination.name, str(aliases[destination.alias])).tags
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return {}
+            raise
+    found = {name: str(tags[f"{TAG}{name}"]) for name in LABEL if tags.get(f"{TAG}{name}")}
+    return found | {"model": str(tags.get(f"{TAG}digest", ""))}
 
 
 def publish(destination: Destination, model: Path, digest: str, evidence: bytes, tags: Mapping[str, str]) -> str:

@@ -24,20 +24,23 @@ def label_in(reports: Sequence[Report]) -> dict[str, str]:
     return said
 
 
-def rollbacks(decision: Decision, entries: Iterable[Entry], model: str, registry: str) -> Iterator[Finding]:
-    """The reason against a promotion that steps back from what the audit log says is served.
+def rollbacks(
+    decision: Decision, entries: Iterable[Entry], model: str, alias: Mapping[str, str] | None = None
+) -> Iterator[Finding]:
+    """The reason against a promotion that steps back from the latest version that was ever served under its name.
 
     Args:
         decision: What counted of the evidence.
-        entries: The audit log of the place.
+        entries: The audit log of the place; what it tells of registries counts as well.
         model: The digest of what is to be served.
-        registry: Where else it is to be served; what was promoted elsewhere is not looked at.
+        alias: What the registry's alias is said to be at, as the audit log would note it; None for no alias.
+
+    Raises:
+        UsageError: If one of the versions cannot be compared.
     """
-    served: Mapping[str, str] = {}
-    for said in (entry.record for entry in entries):
-        if said.get("action") == "promote" and said.get("registry", "") == registry:
-            served = said
-    why = _step_back(label_in(decision.reports) | {"model": model}, served)
+    found = label_in(decision.reports) | {"model": model}
+    served = [entry.record for entry in entries if entry.record.get("action") == "promote"]
+    why = _step_back(found, _latest(found, [*served, *([alias] if alias else [])]))
     if not why:
         return
     if decision.break_glass is not None:
@@ -47,12 +50,28 @@ def rollbacks(decision: Decision, entries: Iterable[Entry], model: str, registry
         yield Finding("promote/rollback", Severity.CRITICAL, text, "model")
 
 
+def _latest(found: Mapping[str, str], served: Iterable[Mapping[str, str]]) -> Mapping[str, str]:
+    """The latest version that was served under a name, or without one; of the same version, the last; {} for none."""
+    latest: Mapping[str, str] = {}
+    for said in served:
+        names = {found.get("signedName", ""), said.get("signedName", "")} - {""}
+        if said.get("signedVersion") and len(names) < 2 and not _is_later(latest, said):
+            latest = said
+    return latest
+
+
+def _is_later(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    if not one:
+        return False
+    first, second = (parse_version(said["signedVersion"], "a served version") for said in (one, other))
+    return first > second
+
+
 def _step_back(found: Mapping[str, str], served: Mapping[str, str]) -> str:
-    """In what one model is earlier than another that is served; empty if it is not, or another model altogether."""
-    names = {found.get("signedName", ""), served.get("signedName", "")} - {""}
-    if not served.get("signedVersion") or len(names) > 1:
+    """In what one model is earlier than the latest of its name; empty if it is not."""
+    if not served:
         return ""
-    stands = f"version {served['signedVersion']} is served"
+    stands = f"version {served['signedVersion']} was served"
     if not found.get("signedVersion"):
         return f"{stands}, and this was signed without a version"
     new, old = (parse_version(said["signedVersion"], "a signed version") for said in (found, served))

@@ -1,22 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where promoted models are served from: one folder per digest, a link to the current one, an audit log."""
+"""Where promoted models are served from: one folder per digest, a link to the current one, an audit log.
+
+What is served has the names and contents that the digest binds, and nothing else of its origin: no file may be
+executed, no folder is empty.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from wardein.errors import UsageError, WardeinError
 from wardein.outputs import AUDIT_LOG
 from wardein.release.audit import AuditLog
+from wardein.release.journal import Journal
 from wardein.subject import PrivateCopy, digest_of
 
 CURRENT, EVIDENCE = "current", "claims.jsonl"
 PROMOTE = "promote"
+_LOCK = ".promoting"
+_FOLDER, _FILE = 0o755, 0o644
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,7 @@ class Store:
 
         Raises:
             UsageError: If something is in the way of the link, or the folder serves another environment.
-            WardeinError: If the audit log cannot be read.
+            WardeinError: If the audit log cannot be read, or does not tell of the model that is current.
         """
         current = self.folder / CURRENT
         if current.exists() and not current.is_symlink():
@@ -41,6 +50,24 @@ class Store:
         if served and served != self.environment:
             mend = "promote to the folder of this environment"
             raise UsageError(f"serves {served}, not {self.environment}", where=str(self.folder), mend=mend)
+        if current.is_symlink():
+            standing, told = os.readlink(current), (entry.record for entry in self.log.entries())
+            if all((said.get("action"), said.get("model")) != (PROMOTE, standing) for said in told):
+                mend = f"put back the whole {AUDIT_LOG}, or move the link away to begin anew"
+                raise WardeinError("leads to what the audit log does not tell of", where=str(current), mend=mend)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other promotions out, so that what was looked at is what is still there when something is put.
+
+        Raises:
+            WardeinError: If another promotion goes on for too long, or the folder cannot be written to.
+        """
+        with Journal(self.folder / _LOCK).held() as held:
+            try:
+                yield
+            finally:
+                held.path.unlink(missing_ok=True)  # who waits for it finds it gone, and makes another
 
     def put(self, copy: PrivateCopy, evidence: bytes, record: Mapping[str, str]) -> Path:
         """Give a verified copy its place, and make it the current model.
@@ -52,30 +79,29 @@ class Store:
             record: What to note in the audit log.
 
         Returns:
-            Where the model lies; under the name that it had when the same bytes were first promoted.
+            Where the model lies.
 
         Raises:
             UsageError: If the model has the name of the evidence file.
-            WardeinError: If the place of this digest holds something else; nothing is promoted then.
+            WardeinError: If the place of this digest holds anything else than the same under the same name; nothing is
+                promoted then.
         """
         if copy.name == EVIDENCE:
             raise UsageError(f"a model cannot be called {EVIDENCE}", where=copy.name, mend="rename it")
         (copy.parent / EVIDENCE).write_bytes(evidence)
-        os.chmod(copy.parent, 0o755)  # noqa: S103 - it was private while it was made; who serves models must read it
+        _normalize(copy.parent)
         final = self.folder / copy.digest
-        name: str = copy.name
-        if final.exists():
-            standing = [path for path in final.iterdir() if path.name != EVIDENCE]
-            if [digest_of(path) for path in standing] != [copy.digest]:
-                mend = "it was tampered with; remove it and promote again"
+        if os.path.lexists(final):
+            if not _is_as_put(final, copy):
+                mend = "it was tampered with, or put under another name; remove it and promote again"
                 raise WardeinError("no longer holds the model that it is named after", where=str(final), mend=mend)
+            _normalize(final)
             os.replace(copy.parent / EVIDENCE, final / EVIDENCE)
-            name = standing[0].name
         else:
             os.rename(copy.parent, final)
         self.log.append({"action": PROMOTE, "model": copy.digest, **record})
         self._make_current(copy.digest)
-        return final / name
+        return final / str(copy.name)
 
     @property
     def log(self) -> AuditLog:
@@ -89,3 +115,29 @@ class Store:
             os.replace(link, self.folder / CURRENT)
         finally:
             shutil.rmtree(link.parent)
+
+
+def _normalize(folder: Path) -> None:
+    """Leave names and contents: what else was copied is no part of the digest, and so of no evidence."""
+    for place, _, files in os.walk(folder, topdown=False):
+        if not os.listdir(place):
+            os.rmdir(place)
+            continue
+        for path, mode in ((place, _FOLDER), *((os.path.join(place, name), _FILE) for name in files)):
+            if stat.S_IMODE(os.lstat(path).st_mode) != mode:
+                os.chmod(path, mode)
+
+
+def _is_as_put(final: Path, copy: PrivateCopy) -> bool:
+    """Whether a folder holds what :meth:`Store.put` would put there, and nothing else."""
+    if final.is_symlink() or not final.is_dir():
+        return False
+    held, evidence = final / copy.name, final / EVIDENCE
+    if {path.name for path in final.iterdir()} - {EVIDENCE} != {copy.name} or held.is_dir() != copy.is_dir():
+        return False
+    if os.path.lexists(evidence) and not stat.S_ISREG(evidence.lstat().st_mode):
+        return False
+    try:
+        return digest_of(held) == copy.digest
+    except WardeinError:
+        return False

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wardein.errors import WardeinError
-from wardein.models.load import Classifier
+from wardein.models.predictors import Classifier
 from wardein.tables import labels_of
 
 if TYPE_CHECKING:

@@ -142,6 +142,18 @@ TEMPLATES_BAD: Mapping[str, str] = {
     "shadowed": "{% for range in messages %}{{ range(1) }}{% endfor %}",
     "huge": "{{ 'a' * 9999999999 }}",
     "power": "{{ 9 ** 9 ** 9 }}",
+    "keyword-slice": "{% set k = dict(x__globals__x=1)|first %}{{ lipsum[k[1:12]] }}",
+    "macro-slice": "{% macro x__globals__x() %}{% endmacro %}{{ lipsum[x__globals__x.name[1:12]] }}",
+    "macro-set": "{% macro f() %}{% endmacro %}{% set f = messages.x %}{{ f('id') }}",
+    "macro-set-block": "{% macro f() %}{% endmacro %}{% set f %}x{% endset %}{{ f('id') }}",
+    "format-alias": "{% set g = ('{0.' ~ messages ~ '}').format %}",
+    "format-item": "{% set g = '{0.a}'['format'] %}",
+    "format-loop": "{% for p in ['{0.a}'] %}{{ p.format }}{% endfor %}",
+    "format-pick": "{{ ['{0.a}']|map(attribute='format')|list }}",
+    "format-map": "{% set g = messages.format_map %}",
+    "format-map-pick": "{{ messages|map(attribute='format_map')|list }}",
+    "method-set": "{% set ns = namespace(get=messages.x) %}{{ ns.get('id') }}",
+    "method-set-later": "{% set ns = namespace() %}{% set ns.get = messages.x %}{{ ns.get('id') }}",
 }
 TEMPLATES_GOOD: Mapping[str, str] = {
     "chatml": "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] }}"
@@ -165,6 +177,8 @@ TEMPLATES_GOOD: Mapping[str, str] = {
     "filter-block": "{% set text %}{% filter trim %}x{% endfilter %}{% endset %}{{ text + '\\n' }}",
     "pointer": "{% for raw in messages[0].ref.split('/') %}{% set part = raw|replace('~1', '/') %}"
     "{{ messages[0].schema[part] }}{% endfor %}",
+    "schema-format": "{% for p in tools[0].parameters %}{% if p.format %}{{ p['format'] }}: {{ p.format|upper }}"
+    "{% endif %}{% endfor %}{{ tools|selectattr('format')|map(attribute='format')|list }}",
     "same-name": "{% for key, value in messages[0].items() %}{{ messages[0][key] }}{% endfor %}"
     "{% set pairs = [('a', 'x' ~ 'y')] %}{% for key, value in pairs %}{{ key }}{% endfor %}",
 }
@@ -179,6 +193,11 @@ MALICIOUS: dict[str, bytes] = {
     "gguf-second.gguf": gguf({"tokenizer.chat_template": "{{ x }}", "tokenizer.chat_template.tool_use": CALL}),
     "gguf-list.gguf": gguf({"tokenizer.chat_templates": ["{{ x }}", CALL]}),
     "gguf-other-key.gguf": gguf({"general.description": CALL}),
+    "gguf-go-comment.gguf": gguf({"tokenizer.chat_template": CALL + "{# {{ .Messages }} #}"}),
+    "gguf-go-raw.gguf": gguf({"tokenizer.chat_template": "{{ '{{ .Messages }}' }}" + CALL}),
+    "tokenizer_config-go-comment.json": json.dumps({"chat_template": CALL + "{# {{ .Messages }} #}"}).encode(),
+    "tokenizer_config-go-condition.json": json.dumps({"template": CALL + "{{ if .System }}{{ end }}"}).encode(),
+    "template-go-comment.tmpl": (CALL + "{# {{ .Messages }} #}").encode(),
     "gguf-big-endian.gguf": gguf({"tokenizer.chat_template": CALL}, order=">"),
     "gguf-version-1.gguf": gguf({"tokenizer.chat_template": CALL}, version=1),
     **{f"template-{name}.jinja": text.encode() for name, text in TEMPLATES_BAD.items()},
@@ -221,6 +240,50 @@ MALICIOUS: dict[str, bytes] = {
     "target-class-path.yaml": b"model:\n  class_path: os.system\n  init_args: {command: touch canary}\n",
     "target-alias.yaml": b"a: &x {_target_: os.system}\nb: *x\n",
     "target-key.yaml": b"? {_target_: os.system}\n: 1\n",
+    "target-pickled.json": b'{"target": {"py/reduce": [{"py/function": "os.system"}, {"py/tuple": ["id"]}]}}',
+    **{
+        f"target-in-{outer}.json": json.dumps({outer: [{"inner": {"_target_": "os.system"}}]}).encode()
+        for outer in ("compressor", "filters", "class_path", "target", "chat_template", "activation_fn")
+    },
+    "auto_map-nested.json": b'{"chat_template": {"auto_map": {"AutoModel": "evil.X"}}}',
+    "tokenizer_config-nested.json": json.dumps({"filters": [{"chat_template": CALL}]}).encode(),
+    "target-first-of-two.json": b'{"target": {"_target_": "os.system", "_target_": "torch.nn.Linear"}}',
+    **{
+        f"target-walk-{number}.yaml": f"model:\n  _target_: {name}\n".encode()
+        for number, name in enumerate(
+            [
+                "torch.nn.parameter.torch.utils.collect_env.subprocess.Popen",
+                "torch.nn.modules.module.torch.multiprocessing.Pool",
+                "torch.optim.torch.utils.collect_env.subprocess.Popen",
+                "torchmetrics.text.os.PathLike",
+                "nemo.collections.asr.models.torch.utils.collect_env.subprocess.Popen",
+                "nemo.collections.asr.parts.utils.audio_utils.Popen",
+                "transformers.models.bert.modeling_bert.torch.nn.Linear",
+                "ldm.util.importlib.ModuleType",
+                "diffusers.models.attention.torch.Tensor",
+                "os.Torch.nn.Linear",
+            ]
+        )
+    },
+    **{
+        f"target-params-{name}.yaml": f"a:\n  target: {name}\n  params: {{filename: x, mode: w}}\n".encode()
+        for name in ("gzip.open", "pandas.read_pickle", "pip.main", "my-package.x")
+    },
+    "target-params.json": b'{"a": {"target": "gzip.open", "n": [1], "params": {"filename": "x"}}}',
+    "target-params-before.json": b'{"a": {"params": {"filename": "x"}, "n": 1, "target": "gzip.open"}}',
+    "target-below-model.json": b'{"model": [{"a": {"target": "pip.main"}}]}',
+    "target-below-model.yaml": b"model:\n  target: pip.main\n",
+    "target-below-config.yaml": b"conditioner_config:\n  target: pip.main\n",
+    "target-below-twice.yaml": b"model:\n  target: pip.main\n  target: ldm.models.autoencoder.AutoencoderKL\n",
+    "target-alias-below.yaml": b"a: &x {target: pip.main}\nmodel: *x\n",
+    "target-class-path-function.yaml": b"model:\n  class_path: pip.main\n",
+    "target-class-path-walk.yaml": b"model:\n  class_path: mine.subprocess.Popen\n",
+    "target-activation.json": b'{"in_features": 1, "activation_function": "tempfile.mkdtemp"}',
+    "target-activation-torch.json": b'{"sentence_transformers": {"activation_fn": "torch.utils.collect_env.main"}}',
+    "target-activation-walk.json": b'{"activation_fn": "torch.nn.modules.activation.torch.Tensor"}',
+    "target-activation-old.json": b'{"sbert_ce_default_activation_function": "os.system"}',
+    "target-tokenizer.json": b'{"tokenizer_class": "os.system"}',
+    "target-router.json": b'{"types": {"query_0_Dense": "subprocess.Popen"}, "structure": {}}',
     "target-twice.yaml": b"_target_: os.system\n_target_: torch.nn.Linear\n",
     "doctype.pmml": pmml(before='<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>\n'),
     "doctype-wide.pmml": pmml(before='<!DOCTYPE x [<!ENTITY e "y">]>\n')
@@ -276,6 +339,7 @@ MALFORMED: dict[str, bytes] = {
     "gguf-type.gguf": gguf({}, [("t", [4], 99, 0)], b"\0" * 16),
     "gguf-alignment.gguf": gguf({"general.alignment": 0}, [("t", [4], 0, 0)], b"\0" * 16),
     "gguf-template.gguf": gguf({"tokenizer.chat_template": "{% for x in %}"}),
+    "go-and-python.json": b'{"chat_template": "{{ .Messages }}{{ lipsum.__globals__ }}"}',
     "pointer.safetensors": b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 3\n",
     "page.bin": b"<!doctype html><html><body>404</body></html>",
     "text.pkl": b"hello\n",
@@ -342,6 +406,7 @@ BENIGN: dict[str, bytes] = {
         }
     ).encode(),
     "prompts.json": b'{"template": "{{ .System }} {{ .Prompt }}", "prompt_template": "{query}"}',
+    "ollama.json": b'{"template": "{{ if .System }}{{ .System }}{{ end }}{{ range $i, $_ := .Messages }}{{ json . }}{{ end }}"}',
     "vocab.json": json.dumps({f"w{n}": n for n in range(5000)}).encode(),
     "numbers.json": b'{"a": [NaN, Infinity, -1e5, 0.5], "target": "price"}\n',
     "marked.json": b'\xef\xbb\xbf{"a": 1}',
@@ -357,6 +422,28 @@ BENIGN: dict[str, bytes] = {
     "picture.png": png(),
     "params.msgpack": b"\x82\xa1a\x01\xa5bytes\xc7\x04\x01abcd",
     "tokenizer.model": piece("<unk>") + piece("a") + b"\x12\x02\x08\x01",
+    "dense.json": b'{"in_features": 1, "bias": true, "activation_function": "torch.nn.modules.activation.Tanh"}',
+    "gpt2.json": b'{"activation_function": "gelu_new", "tokenizer_class": "GPT2Tokenizer", "types": ["a.b"]}',
+    "cross.json": b'{"sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"}}',
+    "words.json": b'{"tokenizer_class": "sentence_transformers.models.tokenizer.WhitespaceTokenizer"}',
+    "router.json": b'{"types": {"query_0_Dense": "sentence_transformers.models.Dense.Dense"}, "structure": {}}',
+    "edges.json": b'{"links": [{"source": "a.b", "target": "a.c"}, {"target": "example.org", "n": 1}]}',
+    "latent.yaml": b"model:\n  target: ldm.models.diffusion.ddpm.LatentDiffusion\n  params:\n    ratio: {target: 0.5}\n"
+    b"    unet_config: {target: ldm.modules.diffusionmodules.openaimodel.UNetModel, params: {n: 1}}\n"
+    b"    first_stage_config: {target: ldm.models.autoencoder.AutoencoderKL, params: {n: 1}}\n"
+    b"    lossconfig: {target: torch.nn.Identity}\n"
+    b"    cond_stage_config: {target: ldm.modules.encoders.modules.FrozenCLIPEmbedder}\n"
+    b"    control_stage_config: {target: cldm.cldm.ControlNet, params: {n: 1}}\n"
+    b"    scheduler_config: {target: ldm.lr_scheduler.LambdaLinearScheduler}\n"
+    b"    denoiser_config: {target: sgm.modules.diffusionmodules.denoiser_scaling.EpsScaling}\n",
+    "speech.yaml": b"a: {_target_: nemo.collections.asr.modules.conformer_encoder.ConformerEncoder}\n"
+    b"b: {_target_: nemo.collections.tts.torch.data.TTSDataset}\n"
+    b"c: {_target_: nemo.collections.common.tokenizers.text_to_speech.tts_tokenizers.EnglishPhonemesTokenizer}\n"
+    b"d: {_target_: nemo.collections.asr.losses.ssl_losses.contrastive.ContrastiveLoss}\n"
+    b"e: {_target_: torch.optim.lr_scheduler.StepLR}\nf: {_target_: pytorch_lightning.callbacks.ModelCheckpoint}\n"
+    b"g: {_target_: transformers.models.llama.modeling_llama.LlamaForCausalLM}\n"
+    b"h: {_target_: diffusers.models.unets.unet_2d_condition.UNet2DConditionModel}\n"
+    b"i: {_target_: torchvision.models.resnet.ResNet}\nj: {_target_: torch.nn.modules.loss.CrossEntropyLoss}\n",
     "hparams.yaml": b"model:\n  _target_: torch.nn.Linear\n  in_features: 3\nlr: 0.1\nbase: &b {x: 1}\nother: *b\n",
     "off.yaml": b"auto_map: null\ntrust_remote_code: False\ntarget: example.org\nclass_path: mine.Model\n",
     "nemo.yaml": b"encoder:\n  _target_: nemo.collections.asr.modules.ConformerEncoder\n  feat_in: 80\n---\nb: 2\n",

@@ -324,11 +324,18 @@ def _behind(content: Content, member: Member | None, position: int, until: int, 
             position += length
         else:
             directory.is_flawed(f"does not say after {shown(member.name)} what it says in its directory")
-    if position < until:
+    if position < until and not (member is None and _is_model_until(content, until)):
         where = "before its first member" if member is None else f"after {shown(member.name)}"
         what = f"has {until - position} bytes at byte {position}, {where}, that belong to nothing"
         directory.is_flawed(what, any_format.TRAILING)
     return position
+
+
+def _is_model_until(content: Content, until: int) -> bool:
+    """Whether what is before the first member is a model that has its labels behind it."""
+    from wardein.modelfiles.graphs.tflite import is_model_until
+
+    return is_model_until(content, until)
 
 
 def _described(after: bytes, member: Member) -> int:

@@ -53,11 +53,13 @@ class KerasZip(_Plain):
         return "config.json" in names and ("metadata.json" in names or has_weights)
 
     def examine(self, archive: Archive, member: Member, content: Content) -> bool:
-        """Examine the layers as Keras reads them."""
+        """Examine the layers as Keras reads them, and what are none as what they are."""
         if member.name != "config.json":
             return False
+        from wardein.modelfiles.graphs.keras import KerasConfig
+
         examine_as(_KerasConfig(), content, archive.examination)
-        return True
+        return KerasConfig().matches(content, b"")
 
 
 class SkopsZip(_Plain):

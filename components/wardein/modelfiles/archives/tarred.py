@@ -43,7 +43,7 @@ def matches(content: Content, head: bytes) -> bool:
     """Whether it begins with the header of a member; old ones have no mark, but the right sum."""
     if head[257:262] == b"ustar":
         return True
-    return len(head) >= _BLOCK and head[0] != 0 and _has_right_sum(head[:_BLOCK])
+    return len(head) >= _BLOCK and _sum_as_readers_take_it(head[148:156]) in _sums(head[:_BLOCK])
 
 
 def examine(content: Content, examination: Examination) -> None:
@@ -143,7 +143,7 @@ def _read_settings(
         raise EOFError("an archive that breaks off")
     if header.kind == _LONG_NAME:
         name, _, behind = said.partition(b"\0")
-        settings[b"path"] = name
+        _set({b"path": name}, settings, content, examination)
         if behind.strip(b"\0"):
             examination.tell(
                 any_format.TRAILING, content, "hides bytes behind a long name", identity="behind a long name"
@@ -154,10 +154,20 @@ def _read_settings(
             raise Unexamined("holds a file with holes, which is not followed")
         changed = sorted(key for key in (b"path", b"size", b"linkpath") if key in records)
         if header.kind == _NEXT:
-            settings.update(records)
+            _set(records, settings, content, examination)
         elif changed:
             message = f"says the {changed[0].decode()} of all members at once"
             examination.tell(rules.AMBIGUOUS, content, message, identity=message)
+
+
+def _set(records: dict[bytes, bytes], settings: dict[bytes, bytes], content: Content, examination: Examination) -> None:
+    """Note what is said of the next member; readers differ in whether the first or the last of two counts."""
+    for key, value in records.items():
+        if settings.get(key, value) != value:
+            what = key.decode("ascii", "backslashreplace")
+            message = f"says of a member that its {what} is {shown(settings[key])} and {shown(value)}"
+            examination.tell(rules.AMBIGUOUS, content, message, identity=message)
+        settings[key] = value
 
 
 def _records(said: bytes) -> dict[bytes, bytes]:
@@ -196,9 +206,24 @@ def _has_right_sum(block: bytes) -> bool:
         said = _number(sums)
     except ValueError:
         return False
+    return said in _sums(block)
+
+
+def _sums(block: bytes) -> tuple[int, int]:
+    """What a header sums up to; some old programs summed up signed bytes."""
     plain = block[:148] + b" " * 8 + block[156:512]
-    # Some old programs summed up signed bytes.
-    return said in (sum(plain), sum(byte - 256 if byte > 127 else byte for byte in plain))
+    return sum(plain), sum(byte - 256 if byte > 127 else byte for byte in plain)
+
+
+def _sum_as_readers_take_it(text: bytes) -> int:
+    """A sum in any form that some reader takes for a number; -1 if none does."""
+    if text[0] in (0x80, 0xFF):
+        return int.from_bytes(text[1:], "big")
+    try:
+        return int(text.partition(b"\0")[0].decode("ascii").strip() or "0", 8)
+    except ValueError:
+        leading = re.match(rb"[\s\0]*([0-7]+)", text)
+        return int(leading[1], 8) if leading else -1
 
 
 def _number(text: bytes) -> int:

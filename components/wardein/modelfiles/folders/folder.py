@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,9 @@ from wardein.modelfiles.native.settings import leads_outside
 from wardein.scan.rules import Rule
 from wardein.scan.tree import File
 
-_MAX_BYTES = 32 * 1024**2
+_MAX_BYTES = 12 * 1024**2
+# Every value takes far more memory than its text.
+_MAX_VALUES = 200_000
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,21 @@ class Folder:
         with opened(file) as content:
             self.examination.leave_out(content, reason)
 
+    @contextmanager
+    def reading(self, file: File) -> Iterator[None]:
+        """Read a file; what cannot be read to its end was not examined."""
+        try:
+            yield
+        except Unexamined as stopped:
+            self.leave_out(file, str(stopped))
+
+    def below(self, path: str, ending: str) -> Iterator[File]:
+        """The files in a folder, and in those in it, whose names end so."""
+        base = posixpath.normpath(path)
+        for file in self.files:
+            if file.name.lower().endswith(ending) and (base == "." or file.path.startswith(f"{base}/")):
+                yield file
+
     def refer(self, file: File, name: str, what: str) -> None:
         """Check a path that a file names: it stays in the folder, and something is there.
 
@@ -61,30 +79,46 @@ class Folder:
 
 
 def read_json(file: File) -> Any:
-    """What a JSON file says; None if it is none, of which its own format tells."""
+    """What a JSON file says; None if it is none, of which its own format tells.
+
+    Raises:
+        Unexamined: If it is too large.
+    """
     with opened(file) as content:
-        if content.size > _MAX_BYTES:
-            return None
-        try:
-            return json.loads(content.at(0, content.size))
-        except (ValueError, RecursionError):
-            return None
-
-
-def read_yaml(file: File) -> Any:
-    """What the first document of a YAML file says; None if it has none, of which its own format tells."""
-    with opened(file) as content:
-        return _first(content)
-
-
-def _first(content: Content) -> Any:
+        text = whole(content)
+    if sum(map(text.count, (b",", b"{", b"["))) > _MAX_VALUES:
+        raise Unexamined(f"makes a loader read other files, and has more than {_MAX_VALUES} values")
     try:
-        return next(yamldocument.documents(content, None), None)
-    except (Unexamined, ValueError):
+        return json.loads(text)
+    except (ValueError, RecursionError):
         return None
 
 
-def read_lines(file: File) -> list[str]:
-    """The lines of a text that is not large."""
+def read_yaml(file: File, examination: Examination) -> Any:
+    """What the first document of a YAML file says; None if it has none, of which its own format tells."""
     with opened(file) as content:
-        return content.at(0, 1024**2).decode("utf-8", "replace").splitlines()
+        try:
+            return next(yamldocument.documents(content, examination, tells=False), None)
+        except (Unexamined, ValueError):
+            return None
+
+
+def read_lines(file: File) -> list[str]:
+    """The lines of a text.
+
+    Raises:
+        Unexamined: If it is too large.
+    """
+    with opened(file) as content:
+        return whole(content).decode("utf-8", "replace").splitlines()
+
+
+def whole(content: Content) -> bytes:
+    """All bytes of a content that makes a loader do something.
+
+    Raises:
+        Unexamined: If there are too many.
+    """
+    if content.size > _MAX_BYTES:
+        raise Unexamined(f"makes a loader read other files, and has more than {_MAX_BYTES} bytes")
+    return content.at(0, content.size)

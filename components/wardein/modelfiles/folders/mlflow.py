@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,7 @@ from wardein.modelfiles.folders.folder import Folder, read_lines, read_yaml
 from wardein.modelfiles.native import rules as native
 from wardein.scan.tree import File
 
+_PICKLERS = frozenset({"", "pickle", "cloudpickle", "mlflow.pytorch.pickle_module"})
 _LOADER = re.compile(r"mlflow(\.[a-z][a-z0-9_]*)+")
 # Settings of a flavor that name files of the folder.
 _PATHS = frozenset({
@@ -36,29 +38,37 @@ _BESIDE = re.compile(r"(?:-\s+)?-[rc]\s+[\w-][\w.-]*\.txt")
 def examine(folder: Folder) -> None:
     """Examine every description of a model, and what it makes be installed."""
     for file in folder.files:
-        if file.name == "MLmodel":
-            _examine_description(file, folder)
-        if _REQUIREMENTS.fullmatch(file.name.lower()):
-            _examine_requirements(file, folder)
+        with folder.reading(file):
+            if file.name == "MLmodel":
+                _examine_description(file, folder)
+            elif file.name == "pickle_module_info.txt":
+                _examine_pickler(file, folder)
+            elif _REQUIREMENTS.fullmatch(file.name.lower()):
+                _examine_requirements(file, folder)
 
 
 def _examine_description(file: File, folder: Folder) -> None:
-    described = read_yaml(file)
+    described = read_yaml(file, folder.examination)
     if not isinstance(described, dict) or not isinstance(described.get("flavors"), dict):
         folder.leave_out(file, "is no description of a model that MLflow writes")
         return
+    if "" in described or "" in described["flavors"]:
+        folder.leave_out(file, "describes the model twice, and readers differ in which counts")
+    if isinstance(described.get("code"), str):
+        _examine_setting("the model", "code", described["code"], file, folder)
     for flavor, settings in sorted(described["flavors"].items()):
-        if not isinstance(settings, dict):
-            continue
-        loader = settings.get("loader_module")
-        if isinstance(loader, str) and not _LOADER.fullmatch(loader):
-            message = f"{flavor} makes its reader import {shown(loader)}"
-            folder.tell(native.REMOTE_CODE, file, message, f"loader_module {loader}")
         for key, value in _settings(settings):
             _examine_setting(str(flavor), key, value, file, folder)
 
 
-def _settings(settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _examine_pickler(file: File, folder: Folder) -> None:
+    """The module that ``torch.load`` is given to unpickle with, which is imported by this name."""
+    name = " ".join(read_lines(file)).strip()
+    if name not in _PICKLERS:
+        folder.tell(rules.LOADED_CODE, file, f"makes MLflow import {shown(name)}", f"pickle module {name}")
+
+
+def _settings(settings: Any) -> Iterator[tuple[str, str]]:
     """Every setting of a flavor that is a text, at any depth."""
     waiting: list[Any] = [settings]
     while waiting:
@@ -76,9 +86,14 @@ def _settings(settings: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def _examine_setting(flavor: str, key: str, value: str, file: File, folder: Folder) -> None:
     if value in ("null", "", "~"):
         return
-    if (key == "code" and flavor == "python_function") or key == "model_code_path" or value.endswith(".py"):
+    if key == "loader_module" and not _LOADER.fullmatch(value):
+        message = f"{flavor} makes its reader import {shown(value)}"
+        folder.tell(native.REMOTE_CODE, file, message, f"loader_module {value}")
+    if key in ("code", "model_code_path") or value.endswith(".py"):
         message = f"{flavor} brings code along, {key}: {shown(value)}"
         folder.tell(rules.LOADED_CODE, file, message, f"{key} {value}")
+        for other in folder.below(posixpath.join(posixpath.dirname(file.path), value), ".py"):
+            folder.tell(rules.LOADED_CODE, other, f"is code that {file.path!a} makes MLflow load")
     if key in _PATHS:
         folder.refer(file, value, key)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import posixpath
 from typing import Any
 
-from wardein.modelfiles.examination import shown
+from wardein.modelfiles.examination import Unexamined, shown
 from wardein.modelfiles.folders import rules
 from wardein.modelfiles.folders.folder import Folder, read_json
 from wardein.modelfiles.native import rules as native
@@ -27,15 +27,23 @@ _LIBRARIES = frozenset({
 def examine(folder: Folder) -> None:
     """Examine the settings that make one file load others."""
     for file in folder.files:
-        name = file.name.lower()
-        if name.endswith(".index.json"):
-            _examine_index(file, folder)
-        elif name == "modules.json":
-            _examine_modules(file, folder)
-        elif name == "model_index.json":
-            _examine_pipeline(file, folder)
-        elif name.endswith(".json"):
-            _examine_code_names(file, folder)
+        with folder.reading(file):
+            _examine_file(file, folder)
+
+
+def _examine_file(file: File, folder: Folder) -> None:
+    name = file.name.lower()
+    if name.endswith(".index.json"):
+        _examine_index(file, folder)
+    elif name == "modules.json":
+        _examine_modules(file, folder)
+    elif name in ("model_index.json", "modular_model_index.json"):
+        _examine_pipeline(file, folder)
+    elif name == "adapter_config.json":
+        _examine_adapter(file, folder)
+        _examine_code_names(file, folder)
+    elif name.endswith(".json"):
+        _examine_code_names(file, folder)
 
 
 def _examine_index(file: File, folder: Folder) -> None:
@@ -70,7 +78,19 @@ def _examine_pipeline(file: File, folder: Folder) -> None:
         if key == "_class_name" and not isinstance(value, str):
             folder.tell(native.REMOTE_CODE, file, f"is a pipeline of its own code, {shown(str(value))}", str(value))
         elif not key.startswith("_") and isinstance(value, list) and value:
-            _examine_part(key, value[0], file, folder)
+            hinted = [part.get("type_hint") for part in value if isinstance(part, dict)]
+            libraries = {str(hint[0]) for hint in hinted if isinstance(hint, list) and hint and hint[0] is not None}
+            for library in (value[0], *sorted(libraries)):
+                _examine_part(key, library, file, folder)
+
+
+def _examine_adapter(file: File, folder: Folder) -> None:
+    """The library that PEFT imports for models of Megatron's."""
+    settings = read_json(file)
+    library = settings.get("megatron_core") if isinstance(settings, dict) else None
+    if library is not None and library != "megatron.core":
+        message = f"makes its reader import {shown(str(library))}"
+        folder.tell(native.REMOTE_CODE, file, message, f"megatron_core {library}")
 
 
 def _examine_part(key: str, library: Any, file: File, folder: Folder) -> None:
@@ -83,7 +103,11 @@ def _examine_part(key: str, library: Any, file: File, folder: Folder) -> None:
 
 def _examine_code_names(file: File, folder: Folder) -> None:
     """The code that ``auto_map`` and ``custom_pipelines`` name is loaded; that they do was told."""
-    settings = read_json(file)
+    try:
+        settings = read_json(file)
+    except Unexamined:
+        # That it names code was told, whatever its size; only which file is not.
+        return
     if not isinstance(settings, dict):
         return
     named: list[str] = []

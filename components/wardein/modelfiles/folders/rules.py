@@ -25,6 +25,15 @@ HOOK = Rule(
     "CWE-426",
     (SUPPLY_CHAIN,),
 )
+REPOSITORY = Rule(
+    "model/git-repository",
+    Severity.HIGH,
+    "holds a repository of git",
+    "Its settings, hooks and filters make git run programs, as soon as it is asked anything in the folder.",
+    "export it without .git, for example with git archive",
+    "CWE-426",
+    (SUPPLY_CHAIN,),
+)
 REQUIREMENT = Rule(
     "model/requirement",
     Severity.MEDIUM,
@@ -50,4 +59,4 @@ HIDDEN = Rule(
     "take it out of the model if nothing needs it",
 )
 
-RULES = (LOADED_CODE, HOOK, REQUIREMENT, SAME_NAME, HIDDEN)
+RULES = (LOADED_CODE, HOOK, REPOSITORY, REQUIREMENT, SAME_NAME, HIDDEN)

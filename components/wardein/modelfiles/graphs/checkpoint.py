@@ -20,6 +20,7 @@ _TRAILER = 5  # a byte for the compression and a checksum, behind every block
 _MAX_BLOCK = 32 * 1024 * 1024
 # Blocks of an index are small. What is larger are the tensors of a first version, which no names can hide in.
 _MAX_CHECKED = 1024 * 1024
+_MAX_KEY = 8192
 _VARIANT = 21
 Handle = tuple[int, int]
 
@@ -91,8 +92,13 @@ def _entries(content: Content, used: list[Handle]) -> Iterator[tuple[bytes, byte
         raise Unexamined("has bytes in its footer that belong to nothing")
     for _ in _block(content, meta, used):
         raise Unexamined("has entries about itself that are not known here")
+    behind = 0
     for _, value in _block(content, main, used):
-        yield from _block(content, _handle(value, 0)[0], used)
+        offset, size = _handle(value, 0)[0]
+        if offset < behind:
+            raise Unexamined("has blocks that overlap, or are not in their order")
+        behind = offset + size + _TRAILER
+        yield from _block(content, (offset, size), used)
 
 
 def _block(content: Content, handle: Handle, used: list[Handle]) -> Iterator[tuple[bytes, bytes]]:
@@ -120,6 +126,8 @@ def _block(content: Content, handle: Handle, used: list[Handle]) -> Iterator[tup
         length, index = protobuf.number(data, index)
         if shared > len(key) or index + own + length > end:
             raise ValueError("an entry that reaches beyond its block")
+        if shared + own > _MAX_KEY:
+            raise Unexamined("has a name that is longer than names are")
         key = key[:shared] + data[index : index + own]
         index += own + length
         yield key, data[index - length : index]
@@ -203,8 +211,8 @@ def _copy(data: bytes, index: int, out: bytearray) -> int:
         back = int.from_bytes(data[index + 1 : index + 1 + width], "little")
     if not 0 < back <= len(out):
         raise ValueError("a copy of what there is not")
-    for _ in range(length):
-        out.append(out[-back])
+    piece = out[-back:][:length]
+    out += (piece * (length // len(piece) + 1))[:length]
     return index + 1 + width
 
 

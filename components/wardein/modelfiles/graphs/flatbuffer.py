@@ -10,6 +10,7 @@ from wardein.modelfiles.examination import Unexamined
 
 MAX_TEXT = 1024 * 1024
 MAX_ITEMS = 10_000_000
+MAX_TABLES = 1_000_000
 
 
 class Buffer:
@@ -22,6 +23,8 @@ class Buffer:
     def __init__(self, content: Content) -> None:
         """Take the content."""
         self._content, self.end = content, 0
+        # A table and what leads to it take at least eight bytes: more of them are some of them more than once.
+        self._left = min(MAX_TABLES, content.size // 8)
 
     def unsigned(self, offset: int, width: int) -> int:
         """A number at an offset."""
@@ -42,6 +45,16 @@ class Buffer:
             raise ValueError("an offset that leads outside")
         self.end = max(self.end, offset + size)
 
+    def count_table(self) -> None:
+        """Count one table.
+
+        Raises:
+            Unexamined: If there are more than there can be.
+        """
+        self._left -= 1
+        if self._left < 0:
+            raise Unexamined("has more tables than fit into it, or than models have")
+
     def root(self) -> Table:
         """The table that all others hang from."""
         return Table(self, self.unsigned(0, 4))
@@ -53,6 +66,7 @@ class Table:
     def __init__(self, buffer: Buffer, offset: int) -> None:
         """Read where its fields lie."""
         self._buffer, self._offset = buffer, offset
+        buffer.count_table()
         back = int.from_bytes(buffer.take(offset, 4), "little", signed=True)
         at = offset - back
         size, table = buffer.unsigned(at, 2), buffer.unsigned(at + 2, 2)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,14 @@ from wardein.modelfiles.content import Content
 from wardein.modelfiles.examination import Examination, Unexamined, shown
 from wardein.modelfiles.graphs.keras import examine_config
 from wardein.modelfiles.graphs.rules import HDF5_FILTER, OUTSIDE
+from wardein.report import Severity
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
+# What MATLAB puts in front of it: a text, no further places, its version and its order of bytes.
+_MATLAB = re.compile(rb"MATLAB 7\.3 MAT-file[ -~]{97}(?:\0{8}| {8})\0\x02IM\0{384}")
 _SECONDS = 30
+# As how many processes one counts that had to be stopped.
+_STOPPED = 16
 _MEMORY = 3 * 1024**3 // 2
 
 
@@ -37,14 +43,15 @@ class Hdf5:
         start = _superblock(content) or 0
         if any(content.at(0, min(start, 1024 * 1024))):
             message = f"has {start} bytes in front of its data"
-            examination.tell(TRAILING, content, message, identity=message)
+            severity = Severity.LOW if _MATLAB.fullmatch(content.at(0, start)) else None
+            examination.tell(TRAILING, content, message, identity=message, severity=severity)
         end = _end(content, start)
         if end < content.size:
             message = f"has {content.size - end} bytes behind its data, at byte {end}"
             examination.tell(TRAILING, content, message, identity="behind")
         elif end > content.size:
             raise Unexamined(f"ends {end - content.size} bytes too early")
-        seen = _read(content)
+        seen = _read(content, examination)
         for one in seen["references"]:
             message = f"{shown(one['path'])} has as {one['kind']} {shown(one['target'])}"
             examination.tell(OUTSIDE, content, message, identity=one["target"])
@@ -54,7 +61,7 @@ class Hdf5:
         for path in seen["left_out"]:
             examination.leave_out(content, f"{shown(path)} is too large to be looked at")
         for one in seen["values"]:
-            _examine_value(content, examination, one["path"], base64.b64decode(one["value"]))
+            _examine_value(content, examination, one["path"], base64.b64decode(one["value"]), one["kind"])
 
 
 def _superblock(content: Content) -> int | None:
@@ -84,7 +91,7 @@ def _end(content: Content, start: int) -> int:
     return int.from_bytes(head[at + 2 * width : at + 3 * width], "little")
 
 
-def _read(content: Content) -> dict[str, Any]:
+def _read(content: Content, examination: Examination) -> dict[str, Any]:
     """What the file's reader says of it, which runs in a process of its own."""
     from wardein.tools.run import run
 
@@ -98,10 +105,12 @@ def _read(content: Content) -> dict[str, Any]:
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
+    examination.count_process()
     command: list[str | Path] = [Path(sys.executable), "-I", child, path, str(content.start), str(content.size)]
     try:
         ended = run(command, time_limit=_SECONDS, environment=environment, memory_limit=_MEMORY, what="HDF5 reader")
     except WardeinError as error:
+        examination.count_process(_STOPPED)
         raise Unexamined(f"could not be read to its end ({error.what})") from None
     if ended.code != 0:
         last = ended.stderr.strip().splitlines()[-1:] or [f"exit code {ended.code}"]
@@ -112,8 +121,9 @@ def _read(content: Content) -> dict[str, Any]:
     return seen
 
 
-def _examine_value(content: Content, examination: Examination, path: str, value: bytes) -> None:
-    from wardein.modelfiles.pickles import probe
+def _examine_value(content: Content, examination: Examination, path: str, value: bytes, kind: str) -> None:
+    from wardein.modelfiles.formats import examine_as
+    from wardein.modelfiles.pickles import plain, probe
 
     if value.lstrip()[:1] in (b"{", b"["):
         try:
@@ -126,7 +136,9 @@ def _examine_value(content: Content, examination: Examination, path: str, value:
             examine_config(content, examination, value, shown(path))
             return
     with examination.unpacked(content, path, path.rpartition("@")[2], [value]) as inner:
-        if value[0] == 0x80 or probe(inner, examination):
+        if kind == "pickle":
+            examine_as(plain, inner, examination)
+        elif (value[:1] == b"\x80" and value[1:2] <= b"\x05") or probe(inner, examination):
             examination.examine(inner)
 
 

@@ -23,6 +23,7 @@ from wardein.modelfiles.graphs.tensorflow_paths import (
     READERS,
     SAVERS,
     VARIABLES,
+    WRITERS,
     Function,
     Graph,
     Node,
@@ -30,10 +31,16 @@ from wardein.modelfiles.graphs.tensorflow_paths import (
 )
 
 _STRING = 7
-_FOLLOWED = {*SAVERS, *READERS, *HANDS_ON, *CALLS, *PLACES, *VARIABLES, "Const"}
+_SAVER_FIELDS = ("filename_tensor_name", "save_tensor_name", "restore_op_name")
+_FOLLOWED = {*SAVERS, *READERS, *HANDS_ON, *CALLS, *PLACES, *VARIABLES, *WRITERS, "Const"}
 # TensorFlow 1 names the place for a saver's file like this; only the last saver of several is named in the file.
 _SAVER_PLACE = re.compile(r"(.*/)?save(_\d+)?/Const")
 _CONSOLES = ("stderr", "stdout", "log(info)", "log(warning)", "log(error)")
+# What a loader runs to fill the model's tables is told by these, and no one else asks for it.
+_AT_START = ("__saved_model_init_op",)
+_LABELS = ("output_stream", "shared_name", "separator")
+# How many operations that matter, with their inputs, one file may have: larger graphs have a few thousand.
+_MAX_KEPT = 400_000
 
 
 @cache
@@ -58,7 +65,9 @@ class _Meta:
 
     saver: set[str] = field(default_factory=set)
     inputs: set[str] = field(default_factory=set)
+    fetched: set[str] = field(default_factory=set)
     assets: list[tuple[str, str]] = field(default_factory=list)
+    older_assets: list[tuple[str, str]] = field(default_factory=list)
     objects: Sequence[_Object] = ()
     bound: dict[str, Sequence[int]] = field(default_factory=dict)
     keras: list[tuple[str, str]] = field(default_factory=list)
@@ -69,27 +78,33 @@ class _Reader:
 
     def __init__(self, content: Content, examination: Examination) -> None:
         self._content, self._examination, self._meta = content, examination, _Meta()
+        self._kept = 0
         self.see: protobuf.See = {
             "tensorflow.SavedModel": (frozenset({"meta_graphs"}), _nothing),
-            "tensorflow.MetaGraphDef": (frozenset({"graph_def"}), self.meta_graph),
+            "tensorflow.MetaGraphDef": (frozenset({"graph_def", "asset_file_def"}), self.meta_graph),
             "tensorflow.GraphDef": (frozenset({"node", "library"}), self.graph),
             "tensorflow.FunctionDefLibrary": (frozenset({"function"}), lambda r: r.get("function", [])),
             "tensorflow.FunctionDef": (frozenset({"signature", "node_def"}), _function),
             "tensorflow.OpDef": (frozenset({"name", "input_arg"}), _signature),
             "tensorflow.OpDef.ArgDef": (frozenset({"name"}), lambda r: one(r, "name")),
-            "tensorflow.NodeDef": (frozenset({"name", "op", "input", "attr"}), _node),
+            "tensorflow.NodeDef": (frozenset({"name", "op", "input", "attr"}), self.node),
             "tensorflow.NodeDef.AttrEntry": (frozenset({"key", "value"}), _pair),
-            "tensorflow.AttrValue": (frozenset({"s", "tensor", "func", "list"}), _value),
+            "tensorflow.AttrValue": (frozenset({"s", "type", "tensor", "func", "list"}), _value),
             "tensorflow.AttrValue.ListValue": (frozenset({"func"}), lambda r: r.get("func", [])),
             "tensorflow.NameAttrList": (frozenset({"name"}), lambda r: one(r, "name")),
             "tensorflow.TensorProto": (frozenset({"dtype", "string_val", "tensor_content"}), _texts),
-            "tensorflow.SaverDef": (frozenset({"filename_tensor_name"}), self.saver),
+            "tensorflow.SaverDef": (frozenset(_SAVER_FIELDS), self.saver),
             "tensorflow.MetaGraphDef.CollectionDefEntry": (frozenset({"key", "value"}), self.collection),
-            "tensorflow.CollectionDef": (frozenset({"bytes_list"}), lambda r: r.get("bytes_list", [[]])[0]),
+            "tensorflow.CollectionDef": (frozenset({"bytes_list", "any_list"}), _collected),
             "tensorflow.CollectionDef.BytesList": (frozenset({"value"}), lambda r: r.get("value", [])),
+            "tensorflow.CollectionDef.AnyList": (frozenset({"value"}), lambda r: r.get("value", [])),
+            "google.protobuf.Any": (frozenset({"value"}), lambda r: r.get("value", [None])[0]),
+            "tensorflow.MetaGraphDef.SignatureDefEntry": (frozenset({"key", "value"}), self.signature),
+            "tensorflow.SignatureDef": (frozenset({"outputs"}), lambda r: r.get("outputs", [])),
+            "tensorflow.SignatureDef.OutputsEntry": (frozenset({"value"}), lambda r: r.get("value", [""])[0]),
             "tensorflow.SignatureDef.InputsEntry": (frozenset({"value"}), self.input),
             "tensorflow.TensorInfo": (frozenset({"name"}), lambda r: one(r, "name")),
-            "tensorflow.AssetFileDef": (frozenset({"tensor_info", "filename"}), self.asset),
+            "tensorflow.AssetFileDef": (frozenset({"tensor_info", "filename"}), _asset),
             "tensorflow.SavedObjectGraph": (frozenset({"nodes"}), self.objects),
             "tensorflow.SavedObject": (frozenset({"user_object", "asset", "constant"}), _object),
             "tensorflow.SavedAsset": (frozenset({"asset_file_def_index"}), _asset_index),
@@ -101,19 +116,33 @@ class _Reader:
 
     def saver(self, record: Record) -> None:
         self._meta.saver.add(one(record, "filename_tensor_name").partition(":")[0])
+        self._meta.fetched.update(one(record, name).partition(":")[0] for name in _SAVER_FIELDS[1:])
 
     def collection(self, record: Record) -> None:
-        """Savers beyond the first, which TensorFlow 1 keeps among the graph's collections."""
+        """Savers beyond the first and assets, which TensorFlow 1 keeps among the graph's collections."""
+        values = record.get("value", [[]])[0]
         if one(record, "key") == "savers":
-            for value in record.get("value", [[]])[0]:
+            for value in values:
                 protobuf.walk(value, "tensorflow.SaverDef", self.see, 1)
+        elif one(record, "key") == "saved_model_assets":
+            assets = [protobuf.walk(value, "tensorflow.AssetFileDef", self.see, 1) for value in values]
+            self._meta.older_assets += assets
 
     def input(self, record: Record) -> None:
         self._meta.inputs.update(name.partition(":")[0] for name in record.get("value", []))
 
-    def asset(self, record: Record) -> None:
-        tensor = record.get("tensor_info", [""])[0]
-        self._meta.assets.append((tensor.partition(":")[0], one(record, "filename")))
+    def signature(self, record: Record) -> None:
+        if one(record, "key") not in _AT_START:
+            self._meta.fetched.update(name.partition(":")[0] for name in record.get("value", [[]])[0])
+
+    def node(self, record: Record) -> Node | None:
+        """An operation; None if it is none that matters."""
+        node = _node(record)
+        if node is not None:
+            self._kept += 1 + len(node.inputs) + len(node.calls)
+            if self._kept > _MAX_KEPT:
+                raise Unexamined("has more operations that have to be followed than graphs have")
+        return node
 
     def objects(self, record: Record) -> None:
         self._meta.objects = record.get("nodes", [])
@@ -136,10 +165,12 @@ class _Reader:
     def meta_graph(self, record: Record) -> None:
         """A graph with all that is said about it."""
         meta, self._meta = self._meta, _Meta()
+        # Loaders ask the collection only if there is nothing else.
+        meta.assets = record.get("asset_file_def", meta.older_assets)
         for graph in record.get("graph_def", []):
             graph.saver = meta.saver - meta.inputs - {""}
             graph.assets = {tensor for tensor, _ in meta.assets if tensor} - meta.inputs
-            graph.given = meta.inputs
+            graph.given, graph.fetched = meta.inputs, meta.fetched - {""}
             graph.bound = {name: [_tensors(meta, i) for i in inputs] for name, inputs in meta.bound.items()}
             self.tell_graph(graph)
         for _, filename in meta.assets:
@@ -147,6 +178,8 @@ class _Reader:
                 message = f"has the asset {shown(filename)}, which lies outside of the model"
                 self._examination.tell(OUTSIDE, self._content, message, identity=filename)
         for identifier, metadata in meta.keras:
+            if not metadata:
+                continue  # Keras 2 puts it into a file of its own
             from wardein.modelfiles.graphs.keras import examine_config
 
             examine_config(self._content, self._examination, metadata.encode(), identifier)
@@ -201,19 +234,20 @@ def _node(record: Record) -> Node | None:
     """An operation; None if it is none that matters."""
     operation = one(record, "op")
     attributes = dict(record.get("attr", []))
+    inputs = [name.text() for name in record.get("input", [])]
     called = [name for value in attributes.values() for name in value.get("calls", ())]
-    if operations().get(operation) == "" and operation not in _FOLLOWED and not called:
-        return None
-    if operation == "Const" and attributes.get("value", {}).get("texts") == []:
-        return None  # numbers
-    return Node(
-        one(record, "name"),
-        operation,
-        [name.text() for name in record.get("input", [])],
-        attributes.get("value", {}).get("texts"),
-        called if operation in operations() else [*called, operation],
-        attributes.get("output_stream", attributes.get("shared_name", {})).get("text", ""),
-    )
+    texts = attributes.get("value", {}).get("texts")
+    is_followed = operation in _FOLLOWED and (operation != "Const" or texts != [])
+    if operations().get(operation) == "" and not is_followed and not called:
+        waits = [name for name in inputs if name[:1] == "^"]
+        return Node(one(record, "name"), operation, waits, texts) if waits else None
+    label = next((attributes[name].get("text", "") for name in _LABELS if name in attributes), "")
+    if operation == "PrintV2" and "output_stream" not in attributes:
+        label = _CONSOLES[0]
+    kinds = [value["type"] for value in attributes.values() if "type" in value]
+    calls = called if operation in operations() else [*called, operation]
+    may_be_text = _STRING in kinds or not kinds
+    return Node(one(record, "name"), operation, inputs, texts, calls, label, may_be_text)
 
 
 def _pair(record: Record) -> tuple[str, Mapping[str, Any]]:
@@ -226,8 +260,10 @@ def _value(record: Record) -> Mapping[str, Any]:
         value["calls"] = [*record.get("func", []), *(name for names in record.get("list", []) for name in names)]
     if "tensor" in record:
         value["texts"] = record["tensor"][0]
-    if "s" in record and record["s"][0].size < 1000:
-        value["text"] = record["s"][0].read().decode("utf-8", "replace")
+    if "s" in record:
+        value["text"] = record["s"][0].read().decode("utf-8", "replace") if record["s"][0].size < 1000 else "\0"
+    if "type" in record:
+        value["type"] = record["type"][0]
     return value
 
 
@@ -239,6 +275,15 @@ def _texts(record: Record) -> Sequence[str]:
     if record.get("tensor_content") or len(spans) > 16 or any(span.size > 1000 for span in spans):
         return ["\0"]
     return [span.read().decode("utf-8", "replace") for span in spans]
+
+
+def _asset(record: Record) -> tuple[str, str]:
+    """The tensor that holds an asset's name, and the name."""
+    return record.get("tensor_info", [""])[0].partition(":")[0], one(record, "filename")
+
+
+def _collected(record: Record) -> Sequence[Span]:
+    return [*record.get("bytes_list", [[]])[0], *record.get("any_list", [[]])[0]]
 
 
 def _signature(record: Record) -> tuple[str, Sequence[str]]:
@@ -274,12 +319,17 @@ class TensorFlow:
 
     TEXT = False
 
-    def __init__(self, name: str, kind: str, first: bytes, least: int) -> None:
-        """Take its name, the message, the bytes that can be its first, and the number of fields that are told apart."""
-        self.NAME, self.kind, self._first, self._least = name, kind, first, least
+    def __init__(self, name: str, kind: str, first: bytes, least: int, fixed: str = "") -> None:
+        """Take its name, the message, the bytes that can be its first, and the number of fields that are told apart.
+
+        A loader opens a file of a fixed name as this message, whatever is in it.
+        """
+        self.NAME, self.kind, self._first, self._least, self._fixed = name, kind, first, least, fixed
 
     def matches(self, content: Content, head: bytes) -> bool:
         """See :class:`wardein.modelfiles.formats.Format`."""
+        if content.name.lower() == self._fixed:
+            return True
         return head[0] in self._first and protobuf.fits(content, self.kind) >= self._least
 
     def examine(self, content: Content, examination: Examination) -> None:
@@ -290,7 +340,7 @@ class TensorFlow:
             reader.tell_graph(seen)
 
 
-SAVED_MODEL = TensorFlow("tensorflow-saved-model", "tensorflow.SavedModel", b"\x08\x12", 3)
+SAVED_MODEL = TensorFlow("tensorflow-saved-model", "tensorflow.SavedModel", b"\x08\x12", 3, "saved_model.pb")
 META_GRAPH = TensorFlow("tensorflow-meta-graph", "tensorflow.MetaGraphDef", b"\x0a\x12", 3)
 GRAPH = TensorFlow("tensorflow-graph", "tensorflow.GraphDef", b"\x0a\x12\x22", 3)
 FINGERPRINT = TensorFlow("tensorflow-fingerprint", "tensorflow.FingerprintDef", b"\x08", 4)

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 import re
 import struct
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Protocol
 
 from wardein.modelfiles.content import Content
@@ -31,7 +33,16 @@ _TOKEN = re.compile(
 _ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))")
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"} | {c: c for c in "\\'\"?"}
 _CHECKPOINT = "tensorflow.CheckpointState"
-# The message that each field begins; those in the second part begin other texts, too, which have to be read to be told.
+_FIXED = "saved_model.pbtxt"  # the name that a loader looks for, whatever is in it
+# What may stand between two words, and the beginning of what is longer than what was read of it.
+_BETWEEN = re.compile(r"\s+|#[^\n]*(?:\n|\Z)")
+_NAME = re.compile(r"[A-Za-z_]\w*")
+_CHUNK = 64 * 1024
+_LONGEST_NAME = 100
+# How many words and marks, and how many messages, the parser reads of one text.
+MAX_TOKENS = 4_000_000
+MAX_MESSAGES = 500_000
+# The message that each field begins; those in the second part begin other texts, too.
 _BEGINS: Mapping[str, str] = {
     "saved_model_schema_version": "tensorflow.SavedModel",
     "meta_graphs": "tensorflow.SavedModel",
@@ -56,10 +67,7 @@ _BEGINS: Mapping[str, str] = {
     "opset_import": onnx.MODEL,
 }
 _MAY_BEGIN: Mapping[str, str] = {
-    "node": "tensorflow.GraphDef",
-    "library": "tensorflow.GraphDef",
-    "version": "tensorflow.GraphDef",
-    "debug_info": "tensorflow.GraphDef",
+    **dict.fromkeys(["node", "library", "version", "debug_info"], "tensorflow.GraphDef"),
     **dict.fromkeys(
         [
             "producer_name",
@@ -69,10 +77,20 @@ _MAY_BEGIN: Mapping[str, str] = {
             "doc_string",
             "graph",
             "metadata_props",
+            "training_info",
             "functions",
+            "configuration",
         ],
         onnx.MODEL,
     ),
+}
+# Without one of these fields and its brace, such a text is no graph, and nothing that does anything.
+_GRAPHS: Mapping[str, re.Pattern[bytes]] = {
+    kind: re.compile(rb"\b(?:%s)(?:\s|#[^\n]*\n)*+:?(?:\s|#[^\n]*\n)*+\[?(?:\s|#[^\n]*\n)*+[{<]" % b"|".join(names))
+    for kind, names in (
+        ("tensorflow.GraphDef", [b"node", b"library"]),
+        (onnx.MODEL, [b"graph", b"functions", b"training_info"]),
+    )
 }
 
 
@@ -89,13 +107,9 @@ class TextProto:
     def matches(self, content: Content, head: bytes) -> bool:
         """See :class:`wardein.modelfiles.formats.Format`."""
         kind, is_sure = _kind(content)
-        if not kind or is_sure:
+        if not kind or is_sure or content.size > MAX_BYTES:
             return bool(kind)
-        try:
-            _binary(content, kind)
-        except (ValueError, Unexamined):
-            return bool(re.match(rb"\s*(node|library|graph)\s*:?\s*\{\s*[a-z_]+\s*[:{]", head))
-        return True
+        return _GRAPHS[kind].search(content.at(0, content.size)) is not None
 
     def examine(self, content: Content, examination: Examination) -> None:
         """See :class:`wardein.modelfiles.formats.Format`."""
@@ -111,21 +125,47 @@ class TextProto:
 
 def _kind(content: Content) -> tuple[str, bool]:
     """The kind of message that a text is by its first field, and whether nothing else begins so."""
-    head = content.at(0, 64 * 1024)
-    token = _TOKEN.match(head.decode("utf-8", "replace"))
-    name = token["name"] if token else None
-    if not token or not name or b"\0" in head:
-        return "", False
-    after = head.decode("utf-8", "replace")[token.end() :].lstrip()[:1]
-    if after not in (":", "{", "<", "["):
+    if content.name.lower() == _FIXED:
+        return "tensorflow.SavedModel", True
+    name, mark = _beginning(content)
+    if not name or mark not in (":", "{", "<", "["):
         return "", False
     return _BEGINS.get(name) or _MAY_BEGIN.get(name, ""), name in _BEGINS
+
+
+def _beginning(content: Content) -> tuple[str, str]:
+    """The first word of a text and the mark behind it, wherever they are: comments go before and between them."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    left, name = "", ""
+    for offset in range(0, content.size, _CHUNK):
+        left += decoder.decode(content.at(offset, _CHUNK), final=offset + _CHUNK >= content.size)
+        left = left.removeprefix("\ufeff") if not offset else left
+        left = _behind_comments(left)
+        if not name and left[:1] != "#":
+            match = _NAME.match(left)
+            if left and (match is None or match.end() > _LONGEST_NAME):
+                return "", ""
+            if match is not None and (match.end() < len(left) or offset + _CHUNK >= content.size):
+                name, left = match[0], _behind_comments(left[match.end() :])
+        if name and left and left[0] != "#":
+            return name, left[0]
+    return "", ""
+
+
+def _behind_comments(text: str) -> str:
+    """A text from its first word on; a comment that does not end is cut to its mark."""
+    position = 0
+    while (match := _BETWEEN.match(text, position)) is not None:
+        if match[0][0] == "#" and match[0][-1] != "\n":
+            return "#"
+        position = match.end()
+    return text[position:]
 
 
 def _binary(content: Content, kind: str) -> bytes:
     if content.size > MAX_BYTES:
         raise Unexamined(f"is a text of more than {MAX_BYTES} bytes")
-    return _Parser(content.at(0, content.size).decode()).message(kind, "", 0)
+    return _Parser(content.at(0, content.size).decode().removeprefix("\ufeff")).message(kind, "", 0)
 
 
 def _state(content: Content, examination: Examination, data: bytes) -> None:
@@ -145,10 +185,14 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self._text, self._position = text, 0
         self._kind, self._token = "", ""
+        self._tokens, self._messages = MAX_TOKENS, MAX_MESSAGES
         self._next()
 
     def _next(self) -> str:
         """Go on, and give the token that was there."""
+        self._tokens -= 1
+        if self._tokens < 0:
+            raise Unexamined(f"is a text of more than {MAX_TOKENS} words and marks")
         token, match = self._token, _TOKEN.match(self._text, self._position)
         if match is None or match.lastgroup is None:
             raise ValueError(f"no token at character {self._position}")
@@ -159,8 +203,11 @@ class _Parser:
         """The fields of a message up to its end, in binary form."""
         if depth > MAX_DEPTH:
             raise Unexamined(f"is nested deeper than {MAX_DEPTH} messages")
-        numbered = {entry.name: (number, entry) for number, entry in protobuf.messages()[kind].fields.items()}
-        parts: list[bytes] = []
+        self._messages -= 1
+        if self._messages < 0:
+            raise Unexamined(f"is a text of more than {MAX_MESSAGES} messages")
+        numbered = _numbered(kind)
+        parts = bytearray()
         while not (self._kind == "end" or (self._kind == "mark" and self._token == end)):
             if self._kind != "name":
                 raise ValueError(f"no field before character {self._position}")
@@ -170,14 +217,15 @@ class _Parser:
             number, entry = numbered[name]
             if self._is(":"):
                 self._next()
-            parts += self._values(number, entry, depth) if self._is("[") else [self._value(number, entry, depth)]
+            for value in self._values(number, entry, depth) if self._is("[") else (self._value(number, entry, depth),):
+                parts += value
             if self._is(";") or self._is(","):
                 self._next()
         if end and self._kind == "end":
             raise ValueError("a message without its end")
         if end:
             self._next()
-        return b"".join(parts)
+        return bytes(parts)
 
     def _values(self, number: int, entry: Field, depth: int) -> Iterator[bytes]:
         """The values of a list."""
@@ -218,6 +266,12 @@ class _Parser:
             wire = 5 if entry.kind == "fix4" else 1
             return _varint(number << 3 | wire) + struct.pack("<f" if wire == 5 else "<d", value)
         return _varint(number << 3) + _varint(_integer(token, entry) & 0xFFFFFFFFFFFFFFFF)
+
+
+@cache
+def _numbered(kind: str) -> Mapping[str, tuple[int, Field]]:
+    """The fields of a message by their names."""
+    return {entry.name: (number, entry) for number, entry in protobuf.messages()[kind].fields.items()}
 
 
 def _integer(token: str, entry: Field) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from wardein.modelfiles.native import (
     catboost,
+    encoded,
     gguf,
     jinjafile,
     jsondocument,
@@ -19,10 +20,14 @@ from wardein.modelfiles.native import (
     sentencepiece,
     source,
     text,
+    tfrecord,
+    tiktoken,
     ubjson,
     yamldocument,
 )
 from wardein.modelfiles.native.compiled import COMPILED
+from wardein.modelfiles.native.documents import DOCUMENTS
+from wardein.modelfiles.native.media import MEDIA
 from wardein.modelfiles.native.pictures import PICTURES
 from wardein.modelfiles.native.tables import TABLES
 
@@ -37,8 +42,11 @@ NATIVE: Sequence[Format] = (
     ubjson,
     msgpack,
     sentencepiece,
+    tfrecord,
     *COMPILED,
     *PICTURES,
+    *MEDIA,
+    *DOCUMENTS,
     *TABLES,
     jinjafile,
     source,
@@ -47,5 +55,7 @@ NATIVE: Sequence[Format] = (
     markup,
     lightgbm,
     yamldocument,
+    tiktoken,
+    encoded,
     text,
 )

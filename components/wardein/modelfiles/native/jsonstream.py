@@ -6,13 +6,15 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
 
 from wardein.modelfiles.content import Content
 from wardein.modelfiles.examination import Unexamined
 
 MAX_DEPTH = 200
+_LONGEST_ABOVE = 100
+_MOST_LATE = 1000
 _CHUNK = 256 * 1024
 _MAX_TOKEN = 16 * 1024**2
 # No number and no space between two tokens is longer; where one is, the document does not pass.
@@ -56,6 +58,8 @@ class Value:
         start: Where it begins in the content.
         end: Where it ends.
         again: Whether its object had the key before.
+        above: The keys that lead to its object, from the outside in; long ones are left empty.
+        beside: The wanted and noted keys of its object, of those values that are told of at its end.
     """
 
     key: str
@@ -63,12 +67,16 @@ class Value:
     start: int
     end: int
     again: bool
+    above: tuple[str, ...] = ()
+    beside: frozenset[str] = frozenset()
 
 
 @dataclass
 class _Level:
     is_object: bool
     keys: set[str] = field(default_factory=set)
+    key: str = ""
+    late: list[Value] = field(default_factory=list)
 
 
 class _Window:
@@ -124,7 +132,13 @@ class _Window:
         return self.offset + self.position
 
 
-def values(content: Content, wanted: Callable[[str], bool] | None, start: int = 0) -> Iterator[Value]:
+def values(
+    content: Content,
+    wanted: Callable[[str], bool] | None,
+    start: int = 0,
+    late: Collection[str] = (),
+    noted: Collection[str] = (),
+) -> Iterator[Value]:
     """Check that a content is one JSON document, and say where the values of some keys are.
 
     Numbers may be ``NaN`` and ``Infinity``, which Python writes. A wanted key inside of a value that is wanted itself
@@ -136,6 +150,8 @@ def values(content: Content, wanted: Callable[[str], bool] | None, start: int = 
             ``nbformat`` in it. None
             asks for the members of the document itself, whatever they are.
         start: Where the document begins.
+        late: Wanted keys that are told of at the end of their object, with the keys beside them.
+        noted: Keys that count as beside another although nobody wants their values.
 
     Yields:
         The values, in the order of their ends.
@@ -144,7 +160,7 @@ def values(content: Content, wanted: Callable[[str], bool] | None, start: int = 
         Unexamined: If it is not JSON to its last byte, or nested too deep.
         UnicodeDecodeError: If it is not UTF-8.
     """
-    walk = _Walk(content, wanted, start)
+    walk = _Walk(content, wanted, start, late, noted)
     while not walk.ended:
         yield from walk.step()
 
@@ -152,8 +168,17 @@ def values(content: Content, wanted: Callable[[str], bool] | None, start: int = 
 class _Walk:
     """A place in a document."""
 
-    def __init__(self, content: Content, wanted: Callable[[str], bool] | None, start: int) -> None:
+    def __init__(
+        self,
+        content: Content,
+        wanted: Callable[[str], bool] | None,
+        start: int,
+        late: Collection[str],
+        noted: Collection[str],
+    ) -> None:
         self._window, self._wanted = _Window(content, start), wanted
+        self._late, self._noted = late, noted
+        self._left: _Level | None = None
         self._window.take(_BLANK)
         self._levels: list[_Level] = []
         # The wanted key whose value is being read: its depth, where the value begins, whether it was there before.
@@ -166,10 +191,20 @@ class _Walk:
         closed = self._begin()
         while closed:
             end = window.here - len(closed) + len(closed.rstrip())
+            if self._left:
+                beside = frozenset(self._left.keys)
+                yield from (replace(value, beside=beside) for value in self._left.late)
+                self._left = None
             if self._open and self._open[1] == len(levels):
                 key, depth, start, again = self._open
-                yield Value(key, depth, start, end, again)
+                value = Value(key, depth, start, end, again, tuple(level.key for level in levels[:-1]))
                 self._open = None
+                if key not in self._late:
+                    yield value
+                elif len(levels[-1].late) >= _MOST_LATE:
+                    raise Unexamined(f"has a setting more than {_MOST_LATE} times in one object")
+                else:
+                    levels[-1].late.append(value)
             if not levels:
                 if window.position < len(window.bytes) or window.more():
                     raise Unexamined(f"goes on at byte {window.here} where the document has ended")
@@ -201,7 +236,8 @@ class _Walk:
         return self._leave(closed[0])
 
     def _leave(self, bracket: bytes) -> bytes:
-        if self._levels.pop().is_object != bracket.startswith(b"}"):
+        self._left = self._levels.pop()
+        if self._left.is_object != bracket.startswith(b"}"):
             raise Unexamined("is not valid JSON: brackets do not match")
         return bracket
 
@@ -219,6 +255,9 @@ class _Walk:
         if self._open:
             return
         key = str(json.loads(found[1]))
+        level.key = key if len(key) <= _LONGEST_ABOVE else ""
+        if key in self._noted:
+            level.keys.add(key)
         if self._wanted is None or self._wanted(key):
             self._open = key, len(self._levels), window.here, key in level.keys
             level.keys.add(key)

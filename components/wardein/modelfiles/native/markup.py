@@ -19,7 +19,15 @@ _CHUNK = 256 * 1024
 _DEEPEST = 500
 _MAX_BYTES = 512 * 1024**2
 _MAX_NOTE = 64 * 1024
-_BEGINS = re.compile(rb"\s*<(?:\?xml\b|!DOCTYPE\s+(?!html)|(?:\w+:)?(?:PMML|net|svg|model)\b)", re.IGNORECASE)
+_MAX_BEFORE = 1024**2
+_NAMES = (".pmml", ".xml", ".svg", ".xsl", ".xslt", ".xhtml")
+# What may stand before a document's type or first element; a page for browsers has no declarations of its own.
+_BEFORE = re.compile(rb"(?:\s++|<!--.*?-->|<\?(?!xml\s).*?\?>)*+", re.DOTALL)
+_BEGINS = re.compile(
+    rb"<(?:\?xml\s|!DOCTYPE\s+(?!html[\s>\[])|!DOCTYPE\s+html(?:[^>\[\"']|\"[^\"]*\"|'[^']*')*+\["
+    rb"|!--|\?|(?:\w+:)?(?:PMML|net|svg|model)\b)",
+    re.IGNORECASE,
+)
 _WIDE = tuple("<".encode(encoding) for encoding in ("utf-16-le", "utf-16-be"))
 _MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _ACTIVE = frozenset({"script", "iframe", "object", "embed", "include", "import", "applet", "foreignobject", "handler"})
@@ -28,13 +36,20 @@ _PLAIN = re.compile(r"[\w\s.,:;+\-/%#@'\"=\[\]<>|*^~!?°]*")
 
 
 def matches(content: Content, head: bytes) -> bool:
-    """Whether it begins as XML; a page for browsers is text."""
+    """Whether it is called so or begins as XML; a page for browsers is text."""
+    if content.name.lower().endswith(_NAMES):
+        return head.lstrip(b" \t\r\n\xef\xbb\xbf\xff\xfe\0")[:1] == b"<"
     for mark in _MARKS:
         if head.startswith(mark):
             head = head[len(mark) :]
             if mark != _MARKS[0]:
                 return head.startswith(_WIDE)
-    return _BEGINS.match(head) is not None
+    if head.lstrip()[:1] != b"<":
+        return False
+    # A comment or an instruction without an end, as far as is looked, is for the parser to judge.
+    begin = content.at(0, _MAX_BEFORE).removeprefix(_MARKS[0])
+    before = _BEFORE.match(begin)
+    return _BEGINS.match(begin, before.end() if before else 0) is not None
 
 
 def examine(content: Content, examination: Examination) -> None:
@@ -64,7 +79,7 @@ class _Reader:
         # What the extension holds that is being read: its texts, and its attributes.
         self._texts: list[str] = []
         self._notes: list[str] = []
-        self._is_picture = False
+        self._is_picture = self._is_network = False
         self.parser = expat.ParserCreate()
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
@@ -98,7 +113,8 @@ class _Reader:
             raise Unexamined(f"is nested deeper than {_DEEPEST} levels")
         local = name.rpartition(":")[2]
         if self._depth == 1:
-            self._is_picture = local == "svg"
+            self._is_picture, self._is_network = local == "svg", local == "net"
+        self._take_numbers(local, attributes)
         if local.lower() in _ACTIVE:
             if self._is_picture:
                 self._tell(rules.MARKUP, f"has the element {shown(name)}", f"element {local}")
@@ -117,6 +133,20 @@ class _Reader:
         for key, value in attributes.items():
             if key.rpartition(":")[2] in ("href", "src") and not value.startswith("#") and not self._is_picture:
                 self._tell(rules.XML_CODE, f"refers to {shown(value)}", f"href {value}")
+
+    def _take_numbers(self, element: str, attributes: dict[str, str]) -> None:
+        """A network of OpenVINO's has its constants in the file of the same name beside it."""
+        offset, size = attributes.get("offset"), attributes.get("size")
+        if not self._is_network or element != "data" or offset is None or size is None:
+            return
+        path = f"{self._content.path.rpartition('.')[0]}.bin"
+        if self._content.part or path not in self._examination.sizes:
+            raise Unexamined("has its constants in a file that is not there")
+        if not re.fullmatch(r"[0-9]{1,18} [0-9]{1,18}", f"{offset} {size}"):
+            raise Unexamined("has a constant at no place")
+        if int(offset) + int(size) > self._examination.sizes[path]:
+            raise Unexamined("has a constant outside of the file that it is in")
+        self._examination.numbers.setdefault(path, []).append((int(offset), int(size)))
 
     def _text(self, data: str) -> None:
         if self._noted:

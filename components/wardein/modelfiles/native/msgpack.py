@@ -8,12 +8,14 @@ from wardein.modelfiles.content import Content
 from wardein.modelfiles.examination import Examination, Unexamined
 from wardein.modelfiles.native import rules
 from wardein.modelfiles.native.bytereader import Reader
+from wardein.modelfiles.pickles import probe
 
 NAME = "msgpack"
 TEXT = False
 
 _DEEPEST = 200
 _MAX_VALUES = 5_000_000
+_MAX_NAME = 16
 # Flax writes arrays, complex numbers and numpy's scalars as extensions; -1 is a time.
 _EXTENSIONS = frozenset({-1, 1, 2, 3})
 _FIXED = {
@@ -49,13 +51,18 @@ def examine(content: Content, examination: Examination) -> None:
     """Read every value; texts and arrays are passed over by their length."""
     reader = Reader(content, order=">")
     levels = [1]
+    before = b""
     for _ in range(_MAX_VALUES):
         while levels and not levels[-1]:
             levels.pop()
         if not levels:
             break
         levels[-1] -= 1
-        inside = _take(reader, content, examination)
+        inside, text = _take(reader, content, examination)
+        if before == b"kind" and text[:2].strip(b"|") == b"O":
+            message = f"has an array of Python objects, which its readers unpickle, at byte {reader.position}"
+            examination.tell(rules.EXTENSION_TYPE, content, message, identity="kind O")
+        before = text
         if inside:
             if len(levels) > _DEEPEST:
                 raise Unexamined(f"is nested deeper than {_DEEPEST} levels")
@@ -67,30 +74,42 @@ def examine(content: Content, examination: Examination) -> None:
         examination.tell(TRAILING, content, message, identity="behind its end")
 
 
-def _take(reader: Reader, content: Content, examination: Examination) -> int:
-    """Read one value; how many values it holds."""
+def _take(reader: Reader, content: Content, examination: Examination) -> tuple[int, bytes]:
+    """Read one value; how many values it holds, and its beginning, if it is a text or bytes."""
     mark = reader.number("B")
     if mark < 0x80 or mark >= 0xE0:
-        return 0
+        return 0, b""
     if mark < 0x90:
-        return 2 * (mark & 15)
+        return 2 * (mark & 15), b""
     if mark < 0xA0:
-        return mark & 15
+        return mark & 15, b""
     if mark < 0xC0:
-        reader.skip(mark & 31)
-    elif mark in _FIXED:
+        return 0, _take_bytes(reader, mark & 31, False, content, examination)
+    if mark in _FIXED:
         reader.skip(_FIXED[mark])
     elif mark in _LONG:
-        reader.skip(reader.number(_LONG[mark]))
+        return 0, _take_bytes(reader, reader.number(_LONG[mark]), mark < 0xD9, content, examination)
     elif mark in _COUNTED:
         form, each = _COUNTED[mark]
-        return reader.number(form) * each
+        return reader.number(form) * each, b""
     elif mark in _EXTENDED or 0xD4 <= mark <= 0xD8:
         length = reader.number(_EXTENDED[mark]) if mark in _EXTENDED else 1 << (mark - 0xD4)
         _take_extension(reader, length, content, examination)
     else:
         raise Unexamined(f"has a value of no known type at byte {reader.position - 1}")
-    return 0
+    return 0, b""
+
+
+def _take_bytes(reader: Reader, length: int, are_bytes: bool, content: Content, examination: Examination) -> bytes:
+    """Read a text or bytes; what an unpickler would make something of is examined as a pickle."""
+    at = reader.position
+    begin = reader.take(min(length, _MAX_NAME))
+    reader.skip(length - len(begin))
+    if are_bytes or begin[:1] == b"\x80":
+        inner = content.window(at, length, f"bytes at {at}")
+        if probe(inner, examination):
+            examination.examine(inner)
+    return begin
 
 
 def _take_extension(reader: Reader, length: int, content: Content, examination: Examination) -> None:

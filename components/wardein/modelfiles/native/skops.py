@@ -13,7 +13,9 @@ from wardein.modelfiles.examination import Examination, Unexamined, shown
 from wardein.modelfiles.native import rules
 from wardein.modelfiles.native.settings import leads_outside
 
-MAX_BYTES = 64 * 1024**2
+MAX_BYTES = 8 * 1024**2
+# What a schema of that size may hold at most: every value takes far more memory than its text.
+MAX_VALUES = 250_000
 
 # Plain values, whichever way they are asked for.
 _PLAIN = frozenset({
@@ -69,9 +71,13 @@ def examine_schema(content: Content, examination: Examination) -> None:
     """
     if content.size > MAX_BYTES:
         raise Unexamined(f"has a schema of more than {MAX_BYTES} bytes")
-    schema = json.loads(content.at(0, content.size))
+    text = content.at(0, content.size)
+    if sum(map(text.count, (b",", b"{", b"["))) > MAX_VALUES:
+        raise Unexamined(f"has a schema of more than {MAX_VALUES} values")
+    schema = json.loads(text)
     if not isinstance(schema, dict) or "__loader__" not in schema:
         raise Unexamined("has a schema that names no loader")
+    protocol = schema.get("protocol", 0)
     waiting: list[Any] = [schema]
     while waiting:
         item = waiting.pop()
@@ -80,11 +86,11 @@ def examine_schema(content: Content, examination: Examination) -> None:
         elif isinstance(item, dict):
             waiting.extend(item.values())
             if "__loader__" in item:
-                for message in _problems(item, examination):
+                for message in _problems(item, protocol, examination):
                     examination.tell(rules.SKOPS, content, message, identity=message)
 
 
-def _problems(node: dict[str, Any], examination: Examination) -> Iterator[str]:
+def _problems(node: dict[str, Any], protocol: Any, examination: Examination) -> Iterator[str]:
     """What a node asks for that is not allowed."""
     loader, module, name = (node.get(key) for key in ("__loader__", "__module__", "__class__"))
     if not isinstance(loader, str) or not isinstance(module, str) or not isinstance(name, str):
@@ -109,22 +115,26 @@ def _problems(node: dict[str, Any], examination: Examination) -> Iterator[str]:
     elif loader not in _USES:
         yield f"has a loader that is not known: {shown(loader)}"
     else:
-        yield from _named(loader, module, name, node, examination)
+        yield from _named(loader, module, name, node, protocol, examination)
 
 
-def _named(loader: str, module: str, name: str, node: dict[str, Any], examination: Examination) -> Iterator[str]:
+def _named(
+    loader: str, module: str, name: str, node: dict[str, Any], protocol: Any, examination: Examination
+) -> Iterator[str]:
     use = _USES[loader]
+    names = [(module, name)]
     if loader == "FunctionNode" and isinstance(node.get("content"), dict):
-        # The form of the first protocol, which a file may still choose.
-        module, name = str(node["content"].get("module_path")), str(node["content"].get("function"))
+        # The form of the first protocol, which a file may still choose; later readers go by module and class.
+        first = [(str(node["content"].get("module_path")), str(node["content"].get("function")))]
+        names = first if type(protocol) is int and protocol == 0 else [*first, *names]
     if loader == "RandomGeneratorNode" and _bit_generator(node) not in _BIT_GENERATORS:
         yield "has a random generator of no known kind"
     if loader == "LossNode" and module not in _LOSSES:
         use = "call"
-    if f"{module}.{name}" in _PLAIN or _is_allowed(module, name, use, examination):
-        return
     does = {"call": "calls", "new": "makes an object of", "refer": "refers to"}[use]
-    yield f"{does} {shown(f'{module}.{name}')} ({loader})"
+    for module, name in names:
+        if f"{module}.{name}" not in _PLAIN and not _is_allowed(module, name, use, examination):
+            yield f"{does} {shown(f'{module}.{name}')} ({loader})"
 
 
 def _is_allowed(module: str, name: str, use: Use, examination: Examination) -> bool:

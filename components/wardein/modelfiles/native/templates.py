@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from wardein.modelfiles.content import Content
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 1024**2
 MAX_NODES = 30_000
+MAX_BINDINGS = 20_000
+# How many parts are looked at to follow where values come from; a long honest template takes a hundredth of them.
+MAX_STEPS = 1_000_000
 _MAX_ROUNDS = 50
 # What transformers, vLLM and llama.cpp give a template besides its data, and Jinja's own that only count or build.
 FUNCTIONS = frozenset({
@@ -72,20 +76,29 @@ _ATTRIBUTE_AT = {
 # Attributes without an underscore in front that lead from plain values to frames, code and globals.
 _INNER = re.compile(
     r"_.*|mro|(gi|cr|ag)_(frame|code)|tb_(frame|next)|f_(back|globals|locals|builtins|code)|func_(globals|code|closure)"
-    r"|im_(func|self|class)|co_(code|consts|names)",
+    r"|im_(func|self|class)|co_(code|consts|names)|format_map",
     re.DOTALL,
 )
 _DUNDER = re.compile(r"__\w*__")
 _FIELDS = re.compile(r"\{[^{}]*[.\[_][^{}]*\}?")
 _LONG = 100_000
 
+# What only Go's templates have, which Ollama writes: none of them can be read as Jinja's throughout.
+_GO = re.compile(r"\{\{-?\s*(?:\.|\$|if\s|range\s|end\s*-?\}\}|else|with\s|template\s|define\s|eq\s|json\s)")
+
+
+class _Refused(Unexamined):
+    """Jinja itself does not take the text for a template."""
+
 
 def looks_like_one(text: str) -> bool:
-    """Whether a text is a Jinja template; those of Go, which Ollama writes, are none."""
-    if not ("{{" in text or "{%" in text):
-        return False
-    go = re.search(r"\{\{-?\s*(?:\.|\$|if\s|range\s|end\s*-?\}\}|else|with\s|template\s|define\s|eq\s|json\s)", text)
-    return "{%" in text or not go
+    """Whether a text may be a Jinja template."""
+    return "{{" in text or "{%" in text
+
+
+def _is_of_go(text: str) -> bool:
+    """Whether a text that Jinja refuses is a template of Go's."""
+    return "{%" not in text and _GO.search(text) is not None and not _DUNDER.search(text)
 
 
 def examine_template(text: str, content: Content, examination: Examination, where: str) -> None:
@@ -98,11 +111,12 @@ def examine_template(text: str, content: Content, examination: Examination, wher
         where: What to call it in messages, for example the key of the setting.
     """
     try:
-        tree = _parsed(text)
+        problems = sorted(set(_Inspection(_parsed(text)).problems()))
     except Unexamined as stopped:
-        examination.leave_out(content, f"{where}: {stopped}")
+        if not (isinstance(stopped, _Refused) and _is_of_go(text)):
+            examination.leave_out(content, f"{where}: {stopped}")
         return
-    for message in sorted(set(_Inspection(tree).problems())):
+    for message in problems:
         examination.tell(rules.TEMPLATE, content, f"{where}: {message}", identity=f"{where} {message}")
 
 
@@ -132,7 +146,7 @@ def _parsed(text: str) -> nodes.Template:
         return environment.parse(text)
     except TemplateError as error:
         reason = str(error).partition("\n")[0]
-        raise Unexamined(f"is no valid template ({shown(reason)})") from None
+        raise _Refused(f"is no valid template ({shown(reason)})") from None
     except RecursionError:
         raise Unexamined("is a template that is nested too deep") from None
 
@@ -144,6 +158,7 @@ class _Inspection:
         from jinja2 import nodes
 
         self.nodes = nodes
+        self._steps = 0
         self.all: list[nodes.Node] = []
         waiting: list[tuple[nodes.Node, dict[str, str]]] = [(tree, {})]
         while waiting:
@@ -154,10 +169,14 @@ class _Inspection:
             waiting.extend(self._inside(node, names))
             if len(self.all) > MAX_NODES:
                 raise Unexamined(f"is a template of more than {MAX_NODES} parts")
-        self.macros = {node.name for node in self.all if isinstance(node, nodes.Macro)}
-        bound = list(self._bindings())
+        self.macros = frozenset(node.name for node in self.all if isinstance(node, nodes.Macro))
+        self.callable = self.macros | FUNCTIONS
+        bound = list(islice(self._bindings(), MAX_BINDINGS + 1))
+        if len(bound) > MAX_BINDINGS:
+            raise Unexamined(f"is a template that hands on values at more than {MAX_BINDINGS} places")
         self.assigned = {name for name, _ in bound}
         self.texts, self.scored, self.built = self._names(bound)
+        self.called = {id(node.node) for node in self.all if isinstance(node, nodes.Call)}
 
     def _inside(self, node: nodes.Node, names: dict[str, str]) -> Iterator[tuple[nodes.Node, dict[str, str]]]:
         """The parts of a node, and what names stand for in them: those of a loop or a macro are its own."""
@@ -192,8 +211,10 @@ class _Inspection:
             yield f"reads another file ({type(node).__name__.lower()}, line {node.lineno})"
         elif isinstance(node, nodes.Getattr):
             yield from self._attribute(node.attr)
+            yield from self._formatter(node, node.attr)
         elif isinstance(node, nodes.Getitem):
             yield from self._subscript(node.arg)
+            yield from self._formatter(node, node.arg.value if isinstance(node.arg, nodes.Const) else None)
         elif isinstance(node, nodes.Call):
             yield from self._call(node)
         elif isinstance(node, nodes.Filter):
@@ -206,17 +227,25 @@ class _Inspection:
     def _named(self, node: nodes.Node) -> Iterator[str]:
         """Names that only Python itself gives, wherever they are written."""
         nodes = self.nodes
-        if isinstance(node, nodes.Const):
-            names = _DUNDER.findall(node.value) if isinstance(node.value, str) else []
-        else:
-            name = getattr(node, "key" if isinstance(node, nodes.Keyword) else "name", None)
-            names = [name] if isinstance(name, str) and _DUNDER.fullmatch(name) else []
+        fields = ("value", "key", "name", *(["attr"] if isinstance(node, nodes.NSRef) else []))
+        given = [getattr(node, field, None) for field in fields]
+        # Pieces are cut out of any of them: a macro tells its name, a mapping its keys.
+        names = [name for text in given if isinstance(text, str) for name in _DUNDER.findall(text)]
         for name in names:
             yield f"names {shown(name)}"
 
     def _attribute(self, name: str) -> Iterator[str]:
         if _INNER.fullmatch(name):
             yield f"reads the attribute {shown(name)}"
+
+    def _formatter(self, node: nodes.Getattr | nodes.Getitem, name: object) -> Iterator[str]:
+        # Schemas have a "format" too; of a text of the template's own it is a method to call elsewhere.
+        if name == "format" and id(node) not in self.called and self._is_own(node.node):
+            yield f"takes the formatting method of a text (line {node.lineno})"
+
+    def _is_own(self, node: nodes.Node) -> bool:
+        """Whether a value may be a text out of the template, as it is written or put together."""
+        return self._is_text(node, self.texts) or self._is_built(node, self.texts, self.scored, self.built)
 
     def _subscript(self, key: nodes.Node) -> Iterator[str]:
         nodes = self.nodes
@@ -232,11 +261,13 @@ class _Inspection:
         if isinstance(target, nodes.Getattr):
             if target.attr not in METHODS:
                 yield f"calls the method {shown(target.attr)}"
+            elif isinstance(target.node, nodes.Name) and f"{target.node.name}.{target.attr}" in self.assigned:
+                yield f"calls what it has put into {shown(target.attr)} itself"
             elif target.attr == "format" and not self._plain_format(target.node):
                 yield f"formats by a pattern that can read attributes (line {node.lineno})"
         elif not isinstance(target, nodes.Name):
             yield f"calls what it has looked up or been given (line {node.lineno})"
-        elif target.name not in self.macros and (target.name not in FUNCTIONS or target.name in self.assigned):
+        elif target.name in self.assigned or target.name not in self.callable:
             yield f"calls {shown(target.name.partition('@')[0])}"
         elif target.name == "range" and any(
             isinstance(argument, nodes.Const) and isinstance(argument.value, int) and abs(argument.value) > _LONG
@@ -264,9 +295,14 @@ class _Inspection:
             named += node.args[_ATTRIBUTE_AT[node.name] :][:1]
         if (node.name == "map" or node.name in _ATTRIBUTE_AT) and (node.dyn_args or node.dyn_kwargs):
             yield f"picks by an attribute that is not plain (line {node.lineno})"
+        base: Node = node
+        while isinstance(base, nodes.Filter) and base.node is not None:
+            base = base.node
         for name in named:
             value = name.value if isinstance(name, nodes.Const) else None
-            if not isinstance(value, (str, int)) or any(_INNER.fullmatch(part) for part in str(value).split(".")):
+            parts = str(value).split(".")
+            own = "format" in parts and self._is_own(base)
+            if own or not isinstance(value, (str, int)) or any(_INNER.fullmatch(part) for part in parts):
                 yield f"picks by an attribute that is not plain (line {node.lineno})"
 
     def _size(self, node: nodes.Mul | nodes.Pow) -> Iterator[str]:
@@ -423,6 +459,9 @@ class _Inspection:
         waiting = [node]
         while waiting:
             part = waiting.pop()
+            self._steps += 1
+            if self._steps > MAX_STEPS:
+                raise Unexamined("is a template whose values take too many steps to follow")
             yield part
             if isinstance(part, (nodes.Compare, nodes.Test, nodes.Not)):
                 continue

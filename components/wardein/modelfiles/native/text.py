@@ -14,8 +14,9 @@ NAME = "text"
 TEXT = True
 
 _CHUNK = 1024**2
-# Tab, line feed, vertical tab, form feed, carriage return; any other control character is no text.
-_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+# Tab, line feed, vertical tab, form feed, carriage return, and what colours a terminal; any other control character is
+# no text. What may go on behind the end of what was read is not judged yet.
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]|\x1b(?!\[[0-9;?]{0,20}(?:[A-Za-z]|\Z)|\Z)")
 # Names of models that are never text: a page that says "404", a pointer to large storage, a truncated download.
 _MODELS = (
     ".bin", ".bst", ".cbm", ".ckpt", ".dill", ".engine", ".ftz", ".gguf", ".ggml", ".h5", ".hdf5", ".joblib", ".keras",
@@ -69,11 +70,12 @@ def _read(content: Content) -> tuple[bool, bool]:
     for offset in range(0, content.size, _CHUNK):
         chunk = content.at(offset, _CHUNK)
         decoder.decode(chunk, final=offset + _CHUNK >= content.size)
-        if found := _CONTROL.search(chunk):
-            raise Unexamined(f"has a control character at byte {offset + found.start()}: it is not text")
         joined = before + chunk
+        if found := _CONTROL.search(joined):
+            at = offset - len(before) + found.start()
+            raise Unexamined(f"has a control character at byte {at}: it is not text")
         active = active or _ACTIVE.search(joined) is not None
-        tagged = tagged or yamldocument.PYTHON_TAG.search(joined) is not None
+        tagged = tagged or yamldocument.CALLING_TAG.search(joined) is not None
         before = chunk[-128:]
     return active, tagged
 
@@ -82,6 +84,6 @@ def _examine_tags(content: Content, examination: Examination) -> None:
     """Whatever it is called: read as YAML up to where it is none, it may make objects."""
     try:
         yamldocument.examine(content, examination)
-    except Unexamined:
+    except yamldocument.NoYaml:
         # Prose about tags is no YAML; its reader stops where this one did, and what came before was told.
         return
