@@ -578,6 +578,47 @@ def test_a_name_is_only_used_as_the_list_says(tmp_path, stream, says):
     assert says in refusal(tmp_path / "model")
 
 
+def replaced(value, old: bytes, new: bytes) -> bytes:
+    content = pickle.dumps(value, protocol=2)
+    assert content.count(old) == 1
+    return content.replace(old, new)
+
+
+LYING = {
+    "objects that are none": replaced(np.array(["a", "b"], dtype=object), b"K?t", b"K\x00t"),
+    "numbers that are objects": replaced(np.arange(300.0), b"K\x00tq", b"K?tq"),
+    "more objects than there are": replaced(np.array(["a", "b"], dtype=object), b"K\x02\x85", b"K\xd2\x85"),
+    "a field of another type": replaced(np.dtype([("a", "f8")]), b"X\x02\x00\x00\x00f8", b"X\x02\x00\x00\x00O8"),
+    "fields beyond the end": replaced(np.zeros(1, dtype=[("a", "f8"), ("b", "f8")]), b"K\x08\x86", b"K\x7f\x86"),
+    "no names": replaced(np.array(["a"], dtype=object), b"NNNJ", b"NK\x01NJ"),
+    "a part of a number": replaced(np.array(["a"], dtype=object), b"NNNJ", b"K\x01NNJ"),
+}
+
+
+@pytest.mark.parametrize("name", LYING)
+def test_an_array_that_lies_about_its_memory_is_refused(tmp_path, name):
+    """In a process of its own: numpy believes what a file says of pointers, and most of these end the process."""
+    (tmp_path / "model").write_bytes(LYING[name])
+    code = "import sys, pathlib, tests.checks.test_models as t; t.read_here(pathlib.Path(sys.argv[1]))"
+    command = [sys.executable, "-c", code, str(tmp_path / "model")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (ended.returncode, "Refused" in ended.stderr) == (1, True), ended.stderr[-300:]
+
+
+KINDS = ["f8", "O", "U7", "S3", "V5", "?", "M8[ns]", "M8[25s]", "m8", "c16", "g", [("a", "f8"), ("b", "i4", (2, 3))]]
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 5])
+@pytest.mark.parametrize("kind", [*KINDS, np.dtype([("a", "i1"), ("b", "f8")], align=True)], ids=str)
+def test_every_data_type_is_read_as_it_was(tmp_path, kind, protocol):
+    array = np.zeros((2, 3), dtype=kind)
+    (tmp_path / "model").write_bytes(pickle.dumps((array, array.dtype, [array.dtype]), protocol=protocol))
+    again, alone, (held,) = read_here(tmp_path / "model")
+    assert (again == array).all()
+    for kind in (again.dtype, alone, held):
+        assert (kind, kind.flags, kind.isalignedstruct) == (array.dtype, array.dtype.flags, array.dtype.isalignedstruct)
+
+
 def test_what_a_run_allows_is_allowed_in_every_way(tmp_path):
     (tmp_path / "model").write_bytes(PICKLED + b"csklearn.pipeline\nPipeline\n]\x85R.")
     assert read_here(tmp_path / "model", "sklearn.pipeline.Pipeline").steps == []

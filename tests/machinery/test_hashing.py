@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -276,3 +277,37 @@ def test_a_deep_tree_is_hashed(tmp_path: Path) -> None:
     os.makedirs(deep)
     (deep / "file").write_bytes(b"1")
     assert tree_of(tmp_path / "model").files[0].path == "d/" * 300 + "file"
+
+
+def test_a_file_that_only_says_that_it_is_empty_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WardeinError, match="says that it is empty, and is not"):
+        hash_file(Path("/proc/self/status"))
+    (tmp_path / "empty").touch()
+    assert hash_file(tmp_path / "empty").digest == hashlib.sha256(b"").hexdigest()
+
+
+def test_a_file_of_holes_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "hollow"
+    path.touch()
+    os.truncate(path, 1 << 40)
+    with pytest.raises(WardeinError, match="holds almost nothing for its size"):
+        hash_file(path)
+
+
+def test_a_file_with_some_holes_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hashing, "_MOST_HOLLOW", 1024)
+    path = tmp_path / "some"
+    path.write_bytes(bytes(200_000))
+    os.truncate(path, 400_000)
+    assert hash_file(path).digest == hashlib.sha256(bytes(400_000)).hexdigest()
+
+
+def test_what_there_is_no_room_for_is_not_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "to").mkdir()
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").write_bytes(b"12345")
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(9, 5, 4))
+    for source in (tmp_path / "folder", tmp_path / "folder" / "file"):
+        with pytest.raises(WardeinError, match=r"cannot be copied \(5 bytes, 4 are free\)"):
+            copy_of(source, tmp_path / "to")
+    assert not list((tmp_path / "to").iterdir())

@@ -150,3 +150,19 @@ def test_other_shells_have_no_such_options() -> None:
         text = Path(str(module.__file__)).read_text()
         assert "junit" not in text
         assert "cyclonedx" not in text
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "broken link"])
+def test_nothing_but_a_file_is_replaced(kind: str, tmp_path: Path) -> None:
+    from wardein.errors import UsageError
+    from wardein.files import check_writable, deliver, write_whole
+
+    target, source = tmp_path / "target", tmp_path / "source"
+    source.write_text("x")
+    os.mkfifo(target) if kind == "pipe" else target.symlink_to("source" if kind == "link" else "nowhere")
+    before = target.lstat()
+    for write in (check_writable, lambda path: write_whole(path, b"y"), lambda path: deliver(source, path)):
+        with pytest.raises(UsageError, match="would be replaced"):
+            write(target)
+    assert (target.lstat().st_mode, target.lstat().st_ino) == (before.st_mode, before.st_ino)
+    assert source.read_text() == "x"

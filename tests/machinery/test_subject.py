@@ -90,6 +90,20 @@ def test_names_that_could_pass_for_other_lines_are_refused(name: str, folder: Pa
         digest_of(folder)
 
 
+@pytest.mark.parametrize("mark", ["\u00ad", "\u061c", "\u200b", "\u202e", "\u2066", "\ue000", "\U000e0001"])
+def test_names_that_do_not_show_as_they_are_are_refused(mark: str, folder: Path) -> None:
+    (folder / f"a{mark}b").write_bytes(b"x")
+    with pytest.raises(WardeinError, match="control character"):
+        digest_of(folder)
+
+
+@pytest.mark.parametrize("mark", ["\u00e9", "\u2003", "\u200d", "\U0001f600", "\U0001fae9", "\U000323b0"])
+def test_names_with_other_characters_are_hashed_whatever_unicode_python_knows(mark: str, folder: Path) -> None:
+    """The last two came after the Unicode of Python 3.11."""
+    (folder / f"a{mark}b").write_bytes(b"x")
+    assert digest_of(folder)
+
+
 @pytest.mark.parametrize("kind", ["file", "folder"])
 def test_copy_is_of_the_contents_only(kind: str, folder: Path, tmp_path: Path) -> None:
     (folder / "a.bin").chmod(0o4777)

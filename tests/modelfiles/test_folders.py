@@ -39,8 +39,35 @@ TOLD = {
     "sitecustomize": ("model/hook", "sitecustomize.py"),
     "path-file": ("model/hook", "x.pth"),
     "conftest": ("model/hook", "tests/conftest.py"),
-    "git-hook": ("model/hook", ".git/hooks/post-checkout"),
-    "git-config": ("model/hook", ".git/config"),
+    "git-hook": ("model/git-repository", ".git/hooks/post-checkout"),
+    "git-config": ("model/git-repository", ".git/config"),
+    "git-config-in-a-line": ("model/git-repository", ".git/config"),
+    "git-filter": ("model/git-repository", "deep/.GIT/config"),
+    "git-bare": ("model/git-repository", "data/HEAD"),
+    "git-elsewhere": ("model/git-repository", "deep/.git"),
+    "mlflow-code-of-a-flavor": ("model/loaded-code", "lib/lightgbm/sklearn.py"),
+    "mlflow-code-of-all": ("model/loaded-code", "lib/x.py"),
+    "mlflow-loader-merged": ("model/remote-code", "MLmodel"),
+    "mlflow-pickle-module": ("model/loaded-code", "data/pickle_module_info.txt"),
+    "triton-in-a-line": ("model/loaded-code", "config.pbtxt"),
+    "triton-joined": ("model/loaded-code", "config.pbtxt"),
+    "triton-escaped": ("model/loaded-code", "config.pbtxt"),
+    "triton-late": ("model/loaded-code", "config.pbtxt"),
+    "triton-file": ("model/loaded-code", "config.pbtxt"),
+    "triton-beside": ("model/loaded-code", "1/go.py"),
+    "mlserver": ("model/loaded-code", "model-settings.json"),
+    "mlserver-beside": ("model/loaded-code", "evil.py"),
+    "djl": ("model/loaded-code", "serving.properties"),
+    "djl-escaped": ("model/loaded-code", "serving.properties"),
+    "bentoml": ("model/loaded-code", "bentofile.yaml"),
+    "cog": ("model/loaded-code", "cog.yaml"),
+    "modelscope": ("model/loaded-code", "configuration.json"),
+    "modelscope-beside": ("model/loaded-code", "ms_wrapper.py"),
+    "caffe": ("model/loaded-code", "deploy.prototxt"),
+    "diffusers-modular": ("model/remote-code", "modular_model_index.json"),
+    "diffusers-hint": ("model/remote-code", "modular_model_index.json"),
+    "megatron": ("model/remote-code", "adapter_config.json"),
+    "configuration-in-python": ("model/loaded-code", "rtmdet.py"),
     "library": ("model/native-library", "libx.so"),
     "bytecode": ("model/native-library", "__pycache__/x.cpython-311.pyc"),
     "gguf-beside": ("model/template", "x.gguf"),
@@ -80,7 +107,6 @@ def test_whole_folders_pass(name: str, tmp_path: Path) -> None:
         ("training-code", "model/code", "train.py"),
         ("training-code", "model/hidden-file", ".hidden"),
         ("same-name", "model/same-name", "a.txt"),
-        ("git-samples", "model/hidden-file", ".git/config"),
     ],
 )
 def test_what_does_not_fail_is_told(name: str, rule: str, path: str, tmp_path: Path) -> None:
@@ -123,6 +149,25 @@ def test_the_command_line_ends_as_it_should(name: str, code: int, tmp_path: Path
     ran = wardein("scan-model", "--model", made, "--json")
     assert ran.code == code
     assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("README.md", b"<script>x</script>"), ("e.py", corpus.MODULE), ("a.pdf", b"%PDF-1\n%%EOF\n")]
+)
+def test_of_text_with_findings_no_model_is_made(
+    name: str, content: bytes, tmp_path: Path, wardein: Callable[..., Ran]
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    ran = wardein("scan-model", "--model", tmp_path / name)
+    assert ran.code == 2
+    assert "there is no model" in ran.one_line
+
+
+@pytest.mark.parametrize("name", ["config.pbtxt", "deploy.prototxt", "serving.properties", "cog.yaml", "MLmodel"])
+@pytest.mark.parametrize("content", [b"\xff\xfe\0", b'a: "\xff', b"[" * 5000, b"a: \\\n\\u12"])
+def test_settings_of_no_form_do_not_pass_for_none(name: str, content: bytes, tmp_path: Path) -> None:
+    examined = examine_model(corpus.folder(corpus.HUGGING_FACE, {name: content})(tmp_path), [])
+    assert examined.skipped or name == "serving.properties"
 
 
 def test_the_order_of_files_changes_nothing(tmp_path: Path) -> None:

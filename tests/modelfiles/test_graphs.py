@@ -29,9 +29,11 @@ from tests.corpus.modelfiles.graphs import (
     saved_model,
     tensorflow_node,
 )
-from wardein.modelfiles.examination import Unexamined
+from wardein.modelfiles import examination
+from wardein.modelfiles.examination import MAX_TOLD, Unexamined
 from wardein.modelfiles.graphs import checkpoint, protobuf, textproto
 from wardein.modelfiles.scan import Examined, examine_model
+from wardein.report import Severity
 
 RULES = {
     "tf": {"model/graph-operation", "model/custom-operator", "model/outside-reference"},
@@ -158,6 +160,77 @@ def test_text_and_binary_form_say_the_same(tmp_path: Path) -> None:
     node, versions = proto((1, "abc"), (2, "NoOp"), (4, "\n")), proto((1, 16), (2, 2**64 - 1))
     assert parsed == proto((1, node), (4, versions))
     assert verdict(examine_model(tmp_path / "g.pbtxt", [])) == "PASS"
+
+
+@pytest.mark.parametrize("stream", [None, "stderr", "log(info)"])
+def test_printing_to_a_console_is_noted(stream: str | None, tmp_path: Path) -> None:
+    """TensorFlow leaves out what is as it is by default."""
+    attributes = {} if stream is None else {"output_stream": proto((2, stream))}
+    (tmp_path / "saved_model.pb").write_bytes(saved_model(tensorflow_node("p", "PrintV2", "x", **attributes)))
+    examined = examine_model(tmp_path / "saved_model.pb", [])
+    assert [one.rule for one in examined.found] == ["model/graph-print"]
+    assert verdict(examined) == "PASS"
+
+
+def test_many_ways_to_one_name_do_not_take_long(tmp_path: Path) -> None:
+    joins = [tensorflow_node(f"j{i}", "StringJoin", f"j{i + 1}", f"j{i + 1}") for i in range(100)]
+    end = tensorflow_node("s", "SaveV2", "j0", "n", "x")
+    (tmp_path / "g.pb").write_bytes(proto(*joins, end))
+    start = time.process_time()
+    assert fails(examine_model(tmp_path / "g.pb", [])) == {"model/graph-operation"}
+    assert time.process_time() - start < 5
+
+
+def test_options_of_another_operation_are_told_through(tmp_path: Path) -> None:
+    """The name that the model has for it is harmless, what TensorFlow runs is not."""
+    found = examine_model(MALICIOUS["tflite-flex-options"](tmp_path), []).found
+    assert [one.message for one in found] == [
+        "calls an operation 'FlexIdentity' and has TensorFlow run 'ReadFile' for it"
+    ]
+
+
+def test_labels_behind_a_model_are_examined(tmp_path: Path) -> None:
+    examined = examine_model(BENIGN["tflite-labels"](tmp_path), [])
+    assert examined.kinds == {"tflite": 1, "zip": 1, "text": 1}
+    assert examined.formats == {"m.tflite": "tflite"}
+
+
+def test_tables_that_are_one_table_do_not_take_long(tmp_path: Path) -> None:
+    """A list of graphs that are all the same, with a list of operations that are all the same."""
+    n = 5000
+    graphs, graph, operations, operation = 44, 60 + 4 * n, 68 + 4 * n, 80 + 8 * n
+    data = bytearray(operation + 8)
+    struct.pack_into("<I4s", data, 0, 20, b"TFL3")
+    struct.pack_into("<5H", data, 8, 10, 12, 0, 8, 4)
+    struct.pack_into("<iII", data, 20, 12, graphs - 24, operations - 28)
+    struct.pack_into(f"<I{n}I", data, graphs, n, *(graph - graphs - 4 - 4 * i for i in range(n)))
+    struct.pack_into(f"<I{n}I", data, operations, n, *(operation - operations - 4 - 4 * i for i in range(n)))
+    struct.pack_into("<6H", data, graph - 12, 12, 8, 0, 0, 0, 4)
+    struct.pack_into("<iI", data, graph, 12, operations - graph - 4)
+    struct.pack_into("<2H", data, operation - 4, 4, 4)
+    struct.pack_into("<i", data, operation, 4)
+    start = time.process_time()
+    (tmp_path / "m.tflite").write_bytes(data)
+    assert "more tables" in examine_model(tmp_path / "m.tflite", []).skipped[0].reason
+    assert time.process_time() - start < 5
+
+
+def test_blocks_that_are_one_block_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index whose entries all lead to the same block."""
+
+    def block(entries: list[tuple[bytes, bytes]]) -> bytes:
+        data = b"".join(b"\0" + bytes([len(k), len(v)]) + k + v for k, v in entries) + b"\0\0\0\0\1\0\0\0"
+        return data + b"\0" + struct.pack("<I", checkpoint._checksum(data + b"\0"))
+
+    one, none = block([(b"", b"\x08\x01")]), block([])
+    main = block([(b"%04d" % i, bytes([0, len(one) - 5])) for i in range(1000)])
+    places = (len(one), len(none) - 5, len(one) + len(none), len(main) - 5)
+    footer = b"".join(protobuf_varint(n) for n in places).ljust(40, b"\0") + checkpoint._MAGIC
+    (tmp_path / "a.index").write_bytes(one + none + main + footer)
+    read: list[object] = []
+    monkeypatch.setattr(checkpoint, "_shards", lambda value: read.append(value) or 1)
+    assert "overlap" in examine_model(tmp_path / "a.index", []).skipped[0].reason
+    assert len(read) == 1
 
 
 @pytest.mark.parametrize("text", ["version: 2\nname: x\n", "graph:\n  a: 1\n", "node:\n- a\n", "domain: example.org\n"])
@@ -316,3 +389,48 @@ def test_a_single_file_with_tensors_elsewhere_was_not_examined(tmp_path: Path) -
     (tmp_path / "weights.bin").write_bytes(b"\0" * 12)
     assert verdict(examine_model(tmp_path / "m.onnx", [])) == "ERROR"
     assert verdict(examine_model(tmp_path, [])) == "PASS"
+
+
+def test_what_matlab_puts_in_front_is_told_and_passes(tmp_path: Path) -> None:
+    text = b"MATLAB 7.3 MAT-file, Platform: GLNXA64, Created on: Mon Jan  1 00:00:00 2024 HDF5 schema 1.00 .".ljust(116)
+    front = (text + b"\0" * 8 + b"\0\2IM").ljust(512, b"\0")
+    path = tmp_path / "m.mat"
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file["x"] = 1
+    data = path.read_bytes()[512:]
+    path.write_bytes(front + data)
+    examined = examine_model(path, [])
+    assert [(one.rule, one.severity) for one in examined.found] == [("model/trailing-bytes", Severity.LOW)]
+    assert verdict(examined) == "PASS"
+    for other in (front[:-1] + b"x", front.replace(b"MATLAB 7.3", b"MATLAB 9.9")):
+        path.write_bytes(other + data)
+        assert verdict(examine_model(path, [])) == "FAIL"
+
+
+def test_findings_beyond_what_helps_anyone_are_counted_alone(tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_bytes(keras(*({"class_name": f"Mine{i}", "config": {}} for i in range(1500))))
+    examined = examine_model(tmp_path / "m.json", [])
+    assert len(examined.found) == MAX_TOLD
+    assert [one.reason for one in examined.skipped] == [
+        f"gives more than {MAX_TOLD} findings, of which the rest are not told"
+    ]
+
+
+def test_places_are_put_together_only_to_be_told(tmp_path: Path) -> None:
+    (tmp_path / "m.json").write_bytes(keras(layer("Dense", **{"k" * 3_000_000: [[]] * 100_000})))
+    start = time.process_time()
+    assert verdict(examine_model(tmp_path / "m.json", [])) == "PASS"
+    assert time.process_time() - start < 20
+
+
+def test_readers_of_hdf5_are_not_started_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = BENIGN["norm.h5"](tmp_path).read_bytes()
+    (tmp_path / "norm.h5").unlink()
+    for number in range(4):
+        (tmp_path / f"{number}.h5").write_bytes(data)
+    assert verdict(examine_model(tmp_path, [])) == "PASS"
+    monkeypatch.setattr(examination, "MAX_PROCESSES", 3)
+    examined = examine_model(tmp_path, [])
+    assert [one.what for one in examined.skipped] == ["3.h5"]
+    assert "takes more than the 3 processes" in examined.skipped[0].reason

@@ -50,6 +50,8 @@ RULES = {
     "target": "model/instantiate",
     "doctype": "model/xml-entity",
     "laughs": "model/xml-entity",
+    "objects.msgpack": "model/msgpack-extension",
+    "pickled.msgpack": "model/pickle-runs-code",
     "behind": "model/trailing-bytes",
     "extension.msgpack": "model/msgpack-extension",
     "extension": "model/xml-code",
@@ -285,6 +287,7 @@ FUNCTION = Entry("lib.compute", frozenset({"refer"}), "a test")
         node("ConstructorFromReduceNode", "lib.Model", content=TEXT),
         node("FunctionNode", "os.system"),
         node("FunctionNode", "builtins.str", content={"module_path": "os", "function": "system"}),
+        node("FunctionNode", "timeit.timeit", content={"module_path": "lib", "function": "compute"}),
         node("TypeNode", "builtins.eval"),
         node("TypeNode", "subprocess.Popen"),
         node("MethodNode", "lib.Model", content={"func": "run", "obj": node("ObjectNode", "lib.Model")}),
@@ -312,6 +315,7 @@ def test_what_a_schema_may_ask_for_is_not_told(tmp_path: Path) -> None:
         TEXT,
         node("ObjectNode", "lib.Model", content=node("DictNode", "builtins.dict", content={"a": TEXT})),
         node("FunctionNode", "lib.compute"),
+        node("FunctionNode", "lib.function", content={"module_path": "lib", "function": "compute"}),
         node("PartialNode", "functools.partial", content={"func": node("FunctionNode", "lib.compute")}),
         node("OperatorFuncNode", "operator.itemgetter", attrs=TEXT),
         node("NdArrayNode", "numpy.ndarray", type="numpy", file="140.npy"),
@@ -324,6 +328,17 @@ def test_what_a_schema_may_ask_for_is_not_told(tmp_path: Path) -> None:
 def test_what_is_no_schema_is_not_examined(tmp_path: Path) -> None:
     with pytest.raises(Unexamined):
         tell_schema({"a": 1}, tmp_path)
+
+
+def test_a_schema_of_many_values_is_not_held(tmp_path: Path) -> None:
+    with pytest.raises(Unexamined, match="values"):
+        tell_schema(node("ListNode", "builtins.list", content=[{}] * 300_000), tmp_path)
+
+
+def test_all_yaml_of_a_model_together_is_bounded(tmp_path: Path) -> None:
+    for number in range(4):
+        (tmp_path / f"{number}.yaml").write_text("- [a, b, c, d, e, f, g, h]\n" * 9000)
+    assert [entry.what for entry in examine_model(tmp_path, []).skipped] == ["3.yaml"]
 
 
 # Large files are passed over, not read.

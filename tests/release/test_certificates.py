@@ -27,6 +27,8 @@ from tests.conftest import House, Ran
 CODE, TLS = (ExtendedKeyUsageOID.CODE_SIGNING,), (ExtendedKeyUsageOID.SERVER_AUTH,)
 ANY = (ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,)
 TRAINER = "trainer@house.example"
+SIGNS = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
+DIRECTORY = x509.NameConstraints([x509.DirectoryName(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "x")]))], None)
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,9 @@ def make(name: str, issuer: Made | None = None, *, key: Any = None, ca: bool = F
     names: Sequence[x509.GeneralName] = how.get("names", () if ca else (x509.RFC822Name(TRAINER),))
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), False)
-    for extension in how.get("more", ()):
-        builder = builder.add_extension(extension, True)
+    for critical, extensions in ((True, how.get("more", ())), (False, how.get("beside", ()))):
+        for extension in extensions:
+            builder = builder.add_extension(extension, critical)
     algorithm = None if isinstance(signer, ed25519.Ed25519PrivateKey) else hashes.SHA256()
     return Made(builder.sign(signer, algorithm), key)
 
@@ -141,6 +144,7 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
         return tuple(x509.load_pem_x509_certificates(path.read_bytes()))
 
     monkeypatch.setattr(certificates, "read_chain", as_it_is)
+    monkeypatch.setattr("wardein.evidence.keys.too_few_bits", lambda key: 0)
 
 
 def oracle(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -250,6 +254,11 @@ BETWEEN: dict[str, tuple[Callable[[Made], Made], str]] = {
         lambda root: make("between", root, ca=True, more=[x509.NameConstraints([x509.RFC822Name("x.example")], None)]),
         "name constraint",
     ),
+    "for others' directory names, said in passing": (
+        lambda root: make("between", root, ca=True, beside=[DIRECTORY]),
+        "directory names",
+    ),
+    "without a key usage": (lambda root: make("between", root, ca=True, usage=False), "key usage is missing"),
     "with a small RSA key": (
         lambda root: make("between", root, ca=True, key=rsa.generate_private_key(65537, 1024)),
         "too weak",
@@ -275,6 +284,64 @@ def test_a_certificate_between_may_be_for_code_signing(extended: tuple[Any, ...]
     assert bench.sign(make("leaf", between), between).code == 0
     trust(bench.house, root)
     assert bench.verify().code == 0
+
+
+def test_a_root_without_a_key_usage_holds(bench: Bench) -> None:
+    """As `openssl req -x509` makes it."""
+    root = make("root", ca=True, usage=False)
+    assert bench.sign(make("leaf", root), root).code == 0
+    trust(bench.house, root)
+    assert bench.verify().code == 0
+
+
+ROOTS: dict[str, tuple[Callable[[], Made], str]] = {
+    "a leaf": (lambda: make("root"), "basicConstraints CA"),
+    "may not certify": (lambda: make("root", ca=True, basic=True, more=[], usage=False, beside=[SIGNS]), "keyCertSign"),
+    "an Ed25519 key": (
+        lambda: make("root", ca=True, key=ed25519.Ed25519PrivateKey.generate()),
+        "neither of an elliptic curve nor RSA",
+    ),
+    "a small RSA key": (lambda: make("root", ca=True, key=rsa.generate_private_key(65537, 1024)), "has 1024 bits"),
+    "directory names": (lambda: make("root", ca=True, beside=[DIRECTORY]), "directory names"),
+}
+
+
+@pytest.mark.parametrize("name", ROOTS)
+def test_a_root_that_no_chain_can_end_at_is_told_when_it_is_listed(name: str, bench: Bench) -> None:
+    make_root, why = ROOTS[name]
+    trust(bench.house, make_root())
+    bench.bundle.write_text("{}")
+    ran = bench.verify()
+    assert ran.code == 2
+    assert "no chain can end at the root of house-ca" in ran.one_line
+    assert why in ran.one_line
+
+
+def test_a_chain_that_could_not_be_verified_is_not_signed_with(bench: Bench) -> None:
+    root = make("root", ca=True)
+    for between, why in (
+        (make("between", root, ca=True, beside=[DIRECTORY]), "directory names"),
+        (make("between", root, ca=True, usage=False), "key usage is missing"),
+        (make("between", root, ca=True, key=ed25519.Ed25519PrivateKey.generate()), "Forbidden"),
+    ):
+        ran = bench.sign(make("leaf", between), between, root)
+        assert ran.code == 2
+        assert "could not be verified" in ran.one_line
+        assert why in ran.one_line
+
+
+def test_a_certificate_of_no_known_version_is_none(bench: Bench) -> None:
+    root = make("root", ca=True)
+    leaf = make("leaf", root)
+    assert bench.sign(leaf).code == 0
+    trust(bench.house, root)
+    encoded = leaf.certificate.public_bytes(Encoding.DER)
+    odd = encoded.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020103"), 1)
+    text = bench.bundle.read_text().replace(base64.b64encode(encoded).decode(), base64.b64encode(odd).decode())
+    bench.bundle.write_text(text)
+    ran = bench.verify()
+    assert ran.code == 2
+    assert "holds what is not a certificate" in ran.one_line
 
 
 def test_the_length_of_the_path_is_bounded(bench: Bench) -> None:

@@ -669,7 +669,7 @@ def test_headers_that_are_not_hex_of_a_sensible_length_are_no_envelope(headers: 
     "case",
     [
         broken("missing.pem", "key missing.pem: does not exist"),
-        broken("folder", "cannot be read (Is a directory)"),
+        broken("folder", "is not a regular file"),
         broken("encrypted.pem", "key encrypted.pem: is encrypted; set WARDEIN_KEY_PASSPHRASE"),
         broken("encrypted.pem", "or the passphrase is wrong", WARDEIN_KEY_PASSPHRASE="canary-wrong"),
         broken("garbage.pem", "is not a PEM private key"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -453,3 +454,134 @@ def test_bundles_of_earlier_versions_are_read(model, labelled, house, wardein) -
     ran = expect(wardein, model, labelled, house)
     assert ran.code == 0
     assert "signature/layout" in [f["ruleId"] for f in ran.report["findings"]]
+
+
+# What a signature and a folder can be beside what they seem
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Path:
+    """A folder of one file."""
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.bin").write_bytes(b"weights")
+    return tmp_path / "model"
+
+
+def signs(wardein: Callable[..., Ran], artifact: Path, house: House, *more: object) -> tuple[Path, Ran]:
+    bundle = artifact.with_name("one.sig")
+    given = ["--artifact", artifact, "--signature", bundle, "--signer", house.key("train")]
+    return bundle, wardein("sign-artifact", *given, *more, "--json")
+
+
+def rules(ran: Ran) -> set[str]:
+    return {finding["ruleId"] for finding in ran.report["findings"]}
+
+
+def test_a_file_is_not_the_folder_that_was_signed(one: Path, house: House, wardein: Callable[..., Ran]) -> None:
+    bundle, _ = signs(wardein, one, house)
+    alone = one.with_name("model.bin")
+    alone.write_bytes(b"weights")
+    ran = verify(wardein, alone, bundle, house)
+    assert ran.code == 1
+    assert "signature/kind" in rules(ran)
+    assert verify(wardein, one, bundle, house).code == 0
+
+
+def test_another_name_of_a_single_file_is_told(one: Path, house: House, wardein: Callable[..., Ran]) -> None:
+    bundle, _ = signs(wardein, one / "model.bin", house)
+    bundle = bundle.rename(one.with_name("sig"))
+    assert "signature/file-name" not in rules(verify(wardein, one / "model.bin", bundle, house))
+    (one / "model.bin").rename(one / "model.pkl")
+    ran = verify(wardein, one / "model.pkl", bundle, house)
+    assert ran.code == 0
+    assert "signature/file-name" in rules(ran)
+
+
+@pytest.mark.parametrize("mode", [0o4644, 0o2644, 0o646, 0o664])
+def test_modes_that_are_not_signed_are_told(mode: int, one: Path, house: House, wardein: Callable[..., Ran]) -> None:
+    bundle, signed = signs(wardein, one, house)
+    assert "signature/permissions" not in rules(signed)
+    (one / "model.bin").chmod(mode)
+    ran = verify(wardein, one, bundle, house)
+    assert ran.code == 0
+    assert "signature/permissions" in rules(ran) & rules(signs(wardein, one, house)[1])
+
+
+def test_many_files_that_came_and_went_are_told_apart_quickly() -> None:
+    """Not in the product of their numbers."""
+    from time import monotonic
+
+    from wardein.evidence.differences import of_files
+    from wardein.evidence.model_signing import Signed
+    from wardein.subject import HashedFile, Tree
+
+    digests = [hashlib.sha256(bytes([n % 256, n // 256])).hexdigest() for n in range(8000)]
+    gone = {f"s{n}": digest for n, digest in enumerate(digests[:5000])}
+    tree = Tree(tuple(HashedFile(f"a{n}", digest, 1) for n, digest in enumerate(digests[3000:])))
+    started = monotonic()
+    found = [finding.rule for finding in of_files(Signed(gone), tree)]
+    assert monotonic() - started < 5
+    assert [found.count(f"signature/{rule}") for rule in ("renamed", "removed", "added")] == [2000, 3000, 3000]
+
+
+def test_a_signature_that_could_never_be_read_is_not_written(
+    one: Path, house: House, wardein: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wardein.evidence.model_signing.MAX_BYTES", 500)
+    bundle, ran = signs(wardein, one, house)
+    assert ran.code == 2
+    assert "has so many files" in ran.one_line
+    assert not bundle.exists()
+
+
+@pytest.mark.parametrize("unit", ["[0],", '{"":0},', "0.5,"])
+def test_a_bundle_of_many_values_is_not_read(unit: str, one: Path, house: House, wardein: Callable[..., Ran]) -> None:
+    bundle = one.with_name("sig")
+    bundle.write_text(f"[{(unit * 20_000)[:-1]}]")
+    ran = verify(wardein, one, bundle, house)
+    assert ran.code == 2
+    assert "holds more than a signature does" in ran.one_line
+
+
+def test_small_rsa_keys_are_refused(one: Path, house: House, tmp_path: Path, wardein: Callable[..., Ran]) -> None:
+    private = rsa.generate_private_key(65537, 1024)
+    key = written(private, tmp_path)
+    given = ["--artifact", one, "--signature", tmp_path / "sig", "--signer", f"file:{key}"]
+    assert "is an RSA key of 1024 bits" in wardein("sign-artifact", *given).one_line
+    signer = CryptoSigner(private)
+    entry = {"name": "small", "identity": "small", "roles": ["train"], "keyid": signer.public_key.keyid}
+    root = json.loads(house.trust.read_text())
+    root["keys"].append(entry | signer.public_key.to_dict())
+    house.trust.write_text(json.dumps(root))
+    (tmp_path / "sig").write_text("{}")
+    ran = verify(wardein, one, tmp_path / "sig", house)
+    assert ran.code == 2
+    assert "is an RSA key of 1024 bits" in ran.one_line
+
+
+def test_a_version_of_thousands_of_digits_is_none(one: Path, house: House, wardein: Callable[..., Ran]) -> None:
+    _, ran = signs(wardein, one, house, "--version", "9" * 5000)
+    assert ran.code == 2
+    assert "is not a version" in ran.one_line
+
+
+def test_a_name_that_is_not_utf8_is_one_line(one: Path, house: House, wardein: Callable[..., Ran]) -> None:
+    odd = Path(os.fsdecode(os.fsencode(one.with_name("m")) + b"\xff"))
+    one.rename(odd)
+    given = ["--artifact", odd, "--signature", one.with_name("sig"), "--signer", house.key("train")]
+    ran = wardein("sign-artifact", *given)
+    assert ran.code == 2
+    assert "is not UTF-8" in ran.one_line
+    assert "WARDEIN_DEBUG" not in ran.one_line
+
+
+@pytest.mark.parametrize("device", ["pipe", "large"])
+def test_a_key_that_is_no_file_of_a_key_is_refused(
+    device: str, one: Path, tmp_path: Path, wardein: Callable[..., Ran]
+) -> None:
+    key = tmp_path / "key"
+    os.mkfifo(key) if device == "pipe" else key.write_bytes(b"-----BEGIN PUBLIC KEY-----" * 20_000)
+    given = ["--artifact", one, "--signature", tmp_path / "sig", "--signer", f"file:{key}"]
+    ran = wardein("sign-artifact", *given)
+    assert ran.code == 2
+    assert ("is not a regular file" if device == "pipe" else "is larger than") in ran.one_line

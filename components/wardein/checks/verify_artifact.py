@@ -80,9 +80,11 @@ def verify_artifact(
             signed = signed_in(bundle.envelope.payload)
             text = f"signed by {signer.name} ({signer.identity})"
             findings.append(Finding(SIGNER_RULE, Severity.INFO, text, signer.name, fails=False))
+            findings += differences.of_kind(signed, tree, artifact.name)
             findings += differences.of_files(signed, tree)
             findings += differences.of_layout(signed, tree, counts=layout)
             findings += differences.of_label(signed.label, name, min_version)
+    findings += differences.of_permissions(tree)
     if vsa is not None:
         findings += _against_decisions(vsa, tree.digest, root)
     count = len(tree.files)

@@ -57,15 +57,24 @@ class Authority:
         """Find out when the trust root is read that an entry could never count.
 
         Raises:
-            ValueError: If the root is no certificate, or the subject is of no known kind.
+            ValueError: If the root is no certificate, or none that a chain can end at, or the subject is of no known
+                kind.
         """
         from cryptography import x509
 
         kind, colon, value = self.subject.partition(":")
         if not colon or kind not in _KINDS or not value:
             raise ValueError(f"the subject {self.subject[:80]!r} is none of {', '.join(k + ':…' for k in _KINDS)}")
-        if len(x509.load_pem_x509_certificates(self.root.encode())) != 1:
+        try:
+            found = [_whole(one) for one in x509.load_pem_x509_certificates(self.root.encode())]
+        except _unreadable():
+            found = []
+        if len(found) != 1:
             raise ValueError("the root is not one certificate")
+        try:
+            _may_anchor(found[0])
+        except _unreadable() as error:
+            raise ValueError(f"no chain can end at the root of {self.name}: {error}") from None
 
     def key_of(self, chain: Sequence[Certificate], now: datetime) -> Key:
         """The public key of the leaf of a chain, if the chain holds and the leaf is whose it has to be.
@@ -74,22 +83,35 @@ class Authority:
             WardeinError: Saying why not.
         """
         from cryptography import x509
-        from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
         leaf, root = chain[0], x509.load_pem_x509_certificate(self.root.encode())
-        for certificate in (*chain, root):
-            _check_valid(certificate, now)
-        signs, certifies = _demands()
-        policy = PolicyBuilder().store(Store([root])).time(now).max_chain_depth(MOST_CERTIFICATES)
-        policy = policy.extension_policies(ca_policy=certifies, ee_policy=signs)
-        try:
-            policy.build_client_verifier().verify(leaf, list(chain[1:]))
-        except VerificationError as error:
-            reason = str(error).removeprefix("validation failed: ").partition(" (encountered")[0]
-            raise WardeinError(f"its certificate does not hold below the root of {self.name}: {reason[:200]}") from None
+        if why := _why_not_below(root, chain, now):
+            raise WardeinError(f"its certificate does not hold below the root of {self.name}: {why}")
         if self.subject not in subjects_of(leaf):
             raise WardeinError(f"its certificate is not for {self.subject}, as {self.name} has to be")
         return _strong_key(leaf)
+
+
+def _why_not_below(root: Certificate, chain: Sequence[Certificate], now: datetime) -> str:
+    """Why a chain does not lead from its first certificate to a root; empty if it does.
+
+    Raises:
+        WardeinError: If a certificate is not valid now.
+    """
+    from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+
+    for certificate in (*chain, root):
+        _check_valid(certificate, now)
+    if constrained := next((one for one in (*chain, root) if _constrains_names(one)), None):
+        return f"{_shown(constrained)} has name constraints on directory names, which cannot be compared"
+    signs, certifies = _demands(root)
+    policy = PolicyBuilder().store(Store([root])).time(now).max_chain_depth(MOST_CERTIFICATES)
+    policy = policy.extension_policies(ca_policy=certifies, ee_policy=signs)
+    try:
+        policy.build_client_verifier().verify(chain[0], list(chain[1:]))
+    except VerificationError as error:
+        return str(error).removeprefix("validation failed: ").partition(" (encountered")[0][:200]
+    return ""
 
 
 def subjects_of(leaf: Certificate) -> set[str]:
@@ -121,7 +143,7 @@ def parse_chain(encoded: Sequence[bytes], where: str) -> tuple[Certificate, ...]
         raise WardeinError(f"holds {len(encoded)} certificates, 1 to {MOST_CERTIFICATES} are expected", where=where)
     try:
         return tuple(_whole(x509.load_der_x509_certificate(content)) for content in encoded)
-    except (ValueError, x509.UnsupportedGeneralNameType, x509.DuplicateExtension):
+    except _unreadable():
         raise WardeinError("holds what is not a certificate", where=where) from None
 
 
@@ -139,7 +161,7 @@ def read_chain(path: Path, signer: Signer, now: datetime) -> tuple[Certificate, 
     mend = "give a PEM file with the certificate of --signer first, then its issuers in order"
     try:
         found = x509.load_pem_x509_certificates(read_regular(path, _MOST_BYTES))
-    except ValueError:
+    except _unreadable():
         raise WardeinError("is not a file of PEM certificates", where=path.name, mend=mend) from None
     chain = parse_chain([certificate.public_bytes(Encoding.DER) for certificate in found], path.name)
     for certificate in chain:
@@ -158,6 +180,8 @@ def read_chain(path: Path, signer: Signer, now: datetime) -> tuple[Certificate, 
         _for_code(None, chain[0], usages.get(x509.ExtendedKeyUsage))
     except ValueError as error:
         raise WardeinError(str(error), where=path.name, mend="have one issued for code signing") from None
+    if len(chain) > 1 and (why := _why_not_below(chain[-1], chain[:-1], now)):
+        raise WardeinError(f"could not be verified: {why}", where=path.name, mend=mend)
     return chain
 
 
@@ -168,7 +192,7 @@ def to_der(certificate: Certificate) -> bytes:
     return certificate.public_bytes(Encoding.DER)
 
 
-def _demands() -> tuple[ExtensionPolicy, ExtensionPolicy]:
+def _demands(root: Certificate) -> tuple[ExtensionPolicy, ExtensionPolicy]:
     """What a leaf has to be certified for, and what those above it; nothing holds with a critical unknown extension."""
     from cryptography import x509
     from cryptography.x509.verification import Criticality, ExtensionPolicy
@@ -178,12 +202,71 @@ def _demands() -> tuple[ExtensionPolicy, ExtensionPolicy]:
     signs = signs.require_present(x509.KeyUsage, either, _may_sign)
     signs = signs.require_present(x509.ExtendedKeyUsage, either, _for_code)
     certifies = ExtensionPolicy.webpki_defaults_ca().may_be_present(x509.ExtendedKeyUsage, either, _allows_code)
+
+    def may_certify(policy: Policy | None, certificate: Certificate, usage: KeyUsage | None) -> None:
+        if usage is None and certificate != root:  # a root may leave it out, as it is trusted for itself
+            raise ValueError("its key usage is missing")
+        _may_certify(usage)
+
+    certifies = certifies.may_be_present(x509.KeyUsage, either, may_certify)
     return signs, certifies
 
 
 def _may_sign(policy: Policy | None, certificate: Certificate, usage: KeyUsage | None) -> None:
     if usage is None or not usage.digital_signature:
         raise ValueError("its key usage is not digitalSignature")
+
+
+def _may_certify(usage: KeyUsage | None) -> None:
+    if usage is not None and not usage.key_cert_sign:
+        raise ValueError("its key usage is not keyCertSign")
+
+
+def _may_anchor(root: Certificate) -> None:
+    """Find out of a root alone that no chain below it could hold."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+    said = {type(extension.value): extension.value for extension in root.extensions}
+    basic = said.get(x509.BasicConstraints)
+    if basic is None or not basic.ca:
+        raise ValueError("it is not the certificate of an authority (basicConstraints CA)")
+    _may_certify(said.get(x509.KeyUsage))
+    key = root.public_key()
+    if not isinstance(key, (EllipticCurvePublicKey, RSAPublicKey)):
+        raise ValueError("its key is neither of an elliptic curve nor RSA")
+    if isinstance(key, RSAPublicKey) and key.key_size < _SMALLEST_RSA:
+        raise ValueError(f"its RSA key has {key.key_size} bits")
+    if _constrains_names(root):
+        raise ValueError("it has name constraints on directory names, which cannot be compared")
+
+
+def _constrains_names(certificate: Certificate) -> bool:
+    """Whether it constrains directory names: the verifier skips these where they are not critical."""
+    from cryptography import x509
+
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+    except x509.ExtensionNotFound:
+        return False
+    names = [*(found.permitted_subtrees or ()), *(found.excluded_subtrees or ())]
+    return any(isinstance(name, x509.DirectoryName) for name in names)
+
+
+def _unreadable() -> tuple[type[Exception], ...]:
+    """What is raised for what is no certificate."""
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    return (
+        ValueError,
+        TypeError,
+        x509.InvalidVersion,
+        x509.UnsupportedGeneralNameType,
+        x509.DuplicateExtension,
+        UnsupportedAlgorithm,
+    )
 
 
 def _for_code(policy: Policy | None, certificate: Certificate, usage: ExtendedKeyUsage | None) -> None:
@@ -216,7 +299,7 @@ def _strong_key(leaf: Certificate) -> Key:
     try:
         public = leaf.public_key()
         weak = isinstance(public, RSAPublicKey) and public.key_size < _SMALLEST_RSA
-        key = SSlibKey.from_crypto(public)  # type: ignore[arg-type]  # which it refuses by a ValueError
+        key = SSlibKey.from_crypto(public)  # a kind that it does not know is a ValueError
     except (ValueError, UnsupportedAlgorithm):
         raise WardeinError(f"the key of {_shown(leaf)} is of a kind that cannot sign artifacts") from None
     if weak or key.scheme not in SCHEMES:

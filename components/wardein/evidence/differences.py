@@ -11,18 +11,41 @@ from wardein.report import NAME_RULE, VERSION_RULE, Finding, Severity
 from wardein.subject import Tree
 
 
+def of_kind(signed: Signed, tree: Tree, name: str) -> Iterator[Finding]:
+    """A file where a folder was signed, or the reverse; and a single file that was signed under another name."""
+    kind = "folder" if tree.is_folder else "file"
+    if signed.kind and signed.kind != kind:
+        text = f"was signed as a {signed.kind}, and is a {kind}"
+        yield Finding("signature/kind", Severity.CRITICAL, text, signed.artifact)
+    elif kind == "file" and signed.artifact not in ("", name):
+        text = f"was signed as the file {signed.artifact}, and is called {name} here"
+        yield Finding("signature/file-name", Severity.INFO, text, signed.artifact, fails=False)
+
+
+def of_permissions(tree: Tree) -> Iterator[Finding]:
+    """What a signature does not say of modes, and people should know: who else may write, set-user-ID and the like."""
+    loose = [file.path for file in tree.files if file.loose]
+    if loose:
+        text = f"{len(loose)} of {len(tree.files)} files may be written to by others than their owner, or are "
+        text += "set-user-ID, set-group-ID or sticky, which is not signed; promote serves none of it"
+        yield Finding("signature/permissions", Severity.INFO, text, loose[0], fails=False)
+
+
 def of_files(signed: Signed, tree: Tree) -> Iterator[Finding]:
     """Files that were changed, added, removed or renamed."""
     present = {file.path: file.digest for file in tree.files}
     if not tree.is_folder and set(signed.files) == {SINGLE_FILE}:
         present = {SINGLE_FILE: tree.files[0].digest}
     added = {name: digest for name, digest in present.items() if name not in signed.files}
+    by_digest: dict[str, list[str]] = {}
+    for name in sorted(added, reverse=True):
+        by_digest.setdefault(added[name], []).append(name)
     for name, digest in sorted(signed.files.items()):
         if name in present and present[name] != digest:
             yield Finding("signature/changed", Severity.CRITICAL, "its content is not what was signed", name)
         elif name not in present:
-            new = next((other for other, held in sorted(added.items()) if held == digest), "")
-            if new:
+            if by_digest.get(digest):
+                new = by_digest[digest].pop()
                 del added[new]
                 yield Finding("signature/renamed", Severity.CRITICAL, f"was signed as {name}, is now {new}", name)
             else:

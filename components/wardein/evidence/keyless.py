@@ -52,6 +52,10 @@ class Certified:
             return verifier.verify_dsse(Bundle.from_json(bundle), wanted)
         except (Error, ValueError) as error:
             raise WardeinError(f"is not a keyless signature of {self.name}: {str(error)[:200]}") from None
+        except (
+            Exception
+        ) as error:  # hostile entries and certificates make the client's parsers raise whatever they raise
+            raise WardeinError(f"cannot be read as a keyless signature ({type(error).__name__})") from None
 
 
 def check_installed() -> None:

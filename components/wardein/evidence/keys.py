@@ -9,19 +9,24 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wardein.errors import UsageError, WardeinError, missing_extra
 from wardein.evidence.kinds import is_remote
 from wardein.evidence.remote import RemoteKey, public_key_at
+from wardein.subject import read_regular
 
 if TYPE_CHECKING:
     from securesystemslib.signer import Key, Signer, SSlibKey
 
 PUBLIC_KEY_VARIABLE = "WARDEIN_PUBLIC_KEY"
 PASSPHRASE_VARIABLE = "WARDEIN_KEY_PASSPHRASE"  # noqa: S105 - the variable's name, not its value
+_MOST_BYTES = 256 * 1024
+_SMALLEST_RSA = 2048
 _FILE_MEND = "give a PEM file of P-256, P-384, P-521, Ed25519 or RSA; wardein init DIR makes some for trying out"
+_RSA_MEND = f"use one of {_SMALLEST_RSA} bits or more"
 
 
 def signer_for(uri: str) -> Signer:
@@ -42,12 +47,18 @@ def signer_for(uri: str) -> Signer:
     except ModuleNotFoundError:
         raise missing_extra("securesystemslib", "sign") from None
     if is_remote(uri):
-        return RemoteKey.opened(uri, public_key_of(uri))
+        key = public_key_of(uri)
+        if bits := too_few_bits(key):
+            raise UsageError(f"is an RSA key of {bits} bits", where=f"key {uri.partition(':')[0]}:…", mend=_RSA_MEND)
+        return RemoteKey.opened(uri, key)
     path = _path(uri)
     try:
-        return CryptoSigner(_private_key(path))
+        signer = CryptoSigner(_private_key(path))
     except ValueError:
         raise UsageError("is of a kind that cannot sign evidence", where=f"key {path}", mend=_FILE_MEND) from None
+    if bits := too_few_bits(signer.public_key):
+        raise UsageError(f"is an RSA key of {bits} bits", where=f"key {path}", mend=_RSA_MEND)
+    return signer
 
 
 def public_key_of(uri: str) -> Key:
@@ -63,9 +74,25 @@ def public_key_of(uri: str) -> Key:
     if is_remote(uri):
         return public_key_from(Path(named)) if named and not uri.startswith("gnupg:") else public_key_at(uri)
     path = _path(uri)
-    if path.is_file() and b"-----BEGIN PUBLIC KEY-----" in path.read_bytes():
+    if path.is_file() and b"-----BEGIN PUBLIC KEY-----" in read_regular(path, _MOST_BYTES):
         return public_key_from(path)
     return signer_for(uri).public_key
+
+
+def too_few_bits(key: Key) -> int:
+    """The size of an RSA key that is too small to be believed; 0 for any other key."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    public = key.keyval.get("public")
+    if key.keytype != "rsa":
+        return 0
+    if isinstance(public, Mapping):  # as GnuPG has it
+        bits = int(str(public.get("n", "0")), 16).bit_length()
+    else:
+        loaded = load_pem_public_key(str(public).encode())
+        bits = loaded.key_size if isinstance(loaded, RSAPublicKey) else 0
+    return bits if bits < _SMALLEST_RSA else 0
 
 
 def trust_entry(uri: str) -> str:
@@ -85,9 +112,10 @@ def public_key_from(path: Path) -> SSlibKey:
     from securesystemslib.signer import SSlibKey
 
     try:
-        return SSlibKey.from_crypto(load_pem_public_key(path.read_bytes()))
-    except (OSError, ValueError, UnsupportedAlgorithm) as error:
-        raise WardeinError(f"is not a readable PEM public key ({type(error).__name__})", where=str(path)) from None
+        return SSlibKey.from_crypto(load_pem_public_key(read_regular(path, _MOST_BYTES)))
+    except (WardeinError, OSError, ValueError, UnsupportedAlgorithm) as error:
+        why = error.what if isinstance(error, WardeinError) else type(error).__name__
+        raise WardeinError(f"is not a readable PEM public key ({why})", where=str(path)) from None
 
 
 def create_file_key(path: Path) -> SSlibKey:
@@ -120,13 +148,13 @@ def _private_key(path: Path):  # type: ignore[no-untyped-def]  # cryptography's 
     passphrase = os.environ.get(PASSPHRASE_VARIABLE)
     where = f"key {path}"
     try:
-        content = path.read_bytes()
+        content = read_regular(path, _MOST_BYTES)
         # One variable serves every key of a run: one that is not encrypted does not need it.
         encrypted = b"ENCRYPTED" in content
         return load_pem_private_key(content, passphrase.encode() if passphrase and encrypted else None)
-    except FileNotFoundError:
-        mend = "wardein init DIR makes keys for trying out"
-        raise UsageError("does not exist", where=where, mend=mend) from None
+    except WardeinError as error:
+        mend = "wardein init DIR makes keys for trying out" if not path.exists() else _FILE_MEND
+        raise UsageError(error.what, where=where, mend=mend) from None
     except OSError as error:
         raise UsageError(f"cannot be read ({error.strerror})", where=where) from None
     except TypeError:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wardein.errors import WardeinError
+from wardein.errors import WardeinError, is_text
 from wardein.evidence.certificates import SCHEMES, parse_chain, to_der
 from wardein.evidence.envelope import PAYLOAD_TYPE, Envelope, parse, seal
 from wardein.evidence.statement import read, write
@@ -35,6 +35,9 @@ PREDICATE_TYPE = "https://model_signing/signature/v1.0"
 ANNOTATION = "urn:wardein:signed:1"
 # A single file has no path inside itself; the reference implementation calls it so, the specification by its own name.
 SINGLE_FILE = "."
+_KINDS = ("file", "folder")
+# More brackets and commas than a signature has, which hides them all in one text, would take much memory to read.
+_MOST_VALUES = 10_000
 # What the specification leaves out by default, wherever it lies at the top of the folder.
 _IGNORED_BY_DEFAULT = {".git", ".gitignore", ".gitattributes", ".github"}
 
@@ -58,6 +61,8 @@ class Signed:
         label: Its name, its version and when it was signed, as the signer says.
         executable: The files that may be executed; None where the signer says nothing of that.
         empty: The empty folders; None likewise.
+        kind: Whether a ``file`` or a ``folder`` was signed; empty likewise.
+        artifact: What the file or folder was called.
     """
 
     files: Mapping[str, str]
@@ -65,6 +70,8 @@ class Signed:
     label: Label = Label()
     executable: frozenset[str] | None = None
     empty: frozenset[str] | None = None
+    kind: str = ""
+    artifact: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,11 +97,17 @@ def statement_of(artifact: str, tree: Tree, label: Label) -> bytes:
         artifact: Its file or folder name.
         tree: Its files, hashed.
         label: What to say of it beside.
+
+    Raises:
+        WardeinError: If its name cannot be written.
     """
+    if not is_text(artifact):
+        raise WardeinError("its name is not UTF-8", where="the artifact", mend="rename it")
     names = {file.path: file.path if tree.is_folder else SINGLE_FILE for file in tree.files}
     listed = [{"name": names[f.path], "algorithm": "sha256", "digest": f.digest} for f in tree.files]
     serialization = {"method": "files", "hash_type": "sha256", "allow_symlinks": False, "ignore_paths": []}
     said: dict[str, Any] = {"name": label.name, "version": label.version, "signed": label.signed}
+    said["kind"] = _KINDS[tree.is_folder]
     said["executable"] = [names[f.path] for f in tree.files if f.executable]
     said["emptyFolders"] = list(tree.empty)
     subject = Subject(artifact, root_digest([f.digest for f in tree.files]))
@@ -128,6 +141,17 @@ def sign(statement: bytes, signer: Signer, chain: Sequence[Certificate] = ()) ->
     return json.dumps(bundle, indent=2).encode() + b"\n"
 
 
+def check_size(bundle: bytes) -> None:
+    """Find out when an artifact is signed that its signature could never be read.
+
+    Raises:
+        WardeinError: If the bundle is larger than :func:`open_bundle` reads.
+    """
+    if len(bundle) > MAX_BYTES:
+        mend = "pack the files into fewer, or sign parts of it"
+        raise WardeinError(f"has so many files that its signature is over {MAX_BYTES} bytes", "the artifact", mend)
+
+
 def open_bundle(path: Path) -> Bundle:
     """Read a bundle.
 
@@ -135,6 +159,8 @@ def open_bundle(path: Path) -> Bundle:
         WardeinError: If it is not a Sigstore bundle v0.3 with exactly one DSSE signature and one way to verify it.
     """
     content = read_regular(path, MAX_BYTES)
+    if sum(content.count(sign) for sign in (b"{", b"[", b",")) > _MOST_VALUES:
+        raise WardeinError("holds more than a signature does", where=path.name, mend="give what sign-artifact wrote")
     data = strict_loads(content, where=path.name)
     if (
         not isinstance(data, dict)
@@ -186,10 +212,10 @@ def signed_in(payload: bytes) -> Signed:
         raise WardeinError("lists a file twice", where="the bundle")
     if [s.digest for s in statement.subject] != [root_digest([digest for _, digest in listed])]:
         raise WardeinError("has a root digest that is not that of its files", where="the bundle")
-    ignored = _texts(serialization.get("ignore_paths", []))
+    ignored, artifact = _texts(serialization.get("ignore_paths", [])), statement.subject[0].name
     own = statement.annotations.get(ANNOTATION)
     if own is None:
-        return Signed(files, ignored)
+        return Signed(files, ignored, artifact=artifact)
     if not isinstance(own, Mapping):
         raise _unreadable()
     said = {name: own.get(name, "") for name in ("name", "version", "signed")}
@@ -197,7 +223,10 @@ def signed_in(payload: bytes) -> Signed:
     executable, empty = (frozenset(_texts(own.get(name))) for name in ("executable", "emptyFolders"))
     if executable - set(files):
         raise WardeinError("calls a file executable that it does not list", where="the bundle")
-    return Signed(files, ignored, label, executable, empty)
+    kind = own.get("kind", "")
+    if kind not in ("", *_KINDS):
+        raise _unreadable()
+    return Signed(files, ignored, label, executable, empty, kind, artifact)
 
 
 def beyond_default(ignored: Sequence[str]) -> list[str]:

@@ -32,6 +32,7 @@ from wardein.evidence import openpgp
 from wardein.evidence.certificates import Authority
 from wardein.evidence.envelope import PAYLOAD_TYPE, Envelope
 from wardein.evidence.keyless import Certified
+from wardein.evidence.keys import too_few_bits
 from wardein.jsontext import strict_loads
 
 if TYPE_CHECKING:
@@ -256,11 +257,15 @@ def _can_verify(trusted: TrustedKey, where: str) -> None:
             openpgp.check(trusted.key)
         else:
             trusted.key.verify_signature(Signature(trusted.key.keyid, "00"), b"")
+    except UnverifiedSignatureError:
+        pass
     except (VerificationError, WardeinError) as error:  # first: it is a kind of the next
         why = f"{trusted.key.keytype}/{trusted.key.scheme}: {error.__cause__ or error}"
         raise WardeinError(f"the key of {trusted.name} is not what it says it is ({why})", where=where) from None
-    except UnverifiedSignatureError:
-        return
+    if bits := too_few_bits(trusted.key):
+        raise WardeinError(
+            f"the key of {trusted.name} is an RSA key of {bits} bits, too few to be believed", where=where
+        )
 
 
 def _separate(root: TrustRoot, where: str) -> None:

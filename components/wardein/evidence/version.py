@@ -10,6 +10,8 @@ from wardein.errors import UsageError, missing_extra
 if TYPE_CHECKING:
     from packaging.version import Version
 
+_LONGEST = 128
+
 
 def parse_version(text: str, where: str) -> Version:
     """Read a version.
@@ -22,6 +24,8 @@ def parse_version(text: str, where: str) -> Version:
     except ModuleNotFoundError:
         raise missing_extra("packaging", "sign") from None
     try:
+        if len(text) > _LONGEST:
+            raise InvalidVersion
         return Version(text)
     except InvalidVersion:
         mend = "write numbers with dots between them, like 1.4.0 or 2026.11.20"

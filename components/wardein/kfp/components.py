@@ -1270,9 +1270,10 @@ def promote(
     is hashed while it is copied, once, into TARGET, and renamed to TARGET/DIGEST/NAME, its evidence beside it
     in claims.jsonl; TARGET/current is switched to it atomically, and a line is appended to TARGET/audit.jsonl.
     With a registry, the same bytes become a model version there, are read back and hashed, and only then the
-    alias moves. Where what is served was signed as a version, nothing earlier and nothing without a version
-    takes its place, except by a break-glass: a roll-back is a release, so the older model is signed again, as a
-    later version.
+    alias moves. Where something was ever served here, or is at the alias, that was signed as a version, nothing
+    of its name that is earlier or has no version takes its place, except by a break-glass: a roll-back is a
+    release, so the older model is signed again, as a later version. What is served are names and contents,
+    which the digest binds: no file may be executed (mode 0644), and empty folders are left out.
 
     References: SLSA Verification Summary Attestation v1.
 

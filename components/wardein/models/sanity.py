@@ -39,11 +39,11 @@ def make_safe(model: Any, allow: Sequence[str] = ()) -> None:
 
     from wardein.models.indices import check_indices, check_widths
 
-    parts = list(_parts(model, [_named(*name.rpartition(".")[::2]) for name in allow]))
-    for part in parts:
-        if isinstance(part, BaseEstimator):
-            _check_parameters(part)
     try:
+        parts = list(_parts(model, [_named(*name.rpartition(".")[::2]) for name in allow]))
+        for part in parts:
+            if isinstance(part, BaseEstimator):
+                _check_parameters(part)
         for part in parts:
             check_indices(part)
         for part in parts:  # only now is it safe to let the parts compute

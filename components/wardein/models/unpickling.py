@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from wardein.modelfiles.allowlist import Allowlist, audited
 from wardein.models.container import Refused
+from wardein.models.memory import check_array, state_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -143,9 +144,9 @@ class Unpickler(pickle._Unpickler):
         for part in state if isinstance(state, tuple) and len(state) == 2 else (state,):
             if isinstance(part, dict) and any(isinstance(key, str) and key.startswith("__") for key in part):
                 raise Refused(f"sets a name of Python's own on a {type(instance).__name__}")
-        _check_array(instance, state)
+        check_array(instance, state)
+        self.stack[-1] = state_of(instance, state)
         super().load_build()  # type: ignore[misc]
-        _check_type(instance)
 
     def _into(self, place: int, *kinds: type) -> None:
         """Only what Python's own containers do is done to put something in; a class could do more."""
@@ -227,42 +228,6 @@ class _Nested(Unpickler):
         if (module, name) in _PLACE_HOLDERS:
             raise Refused("holds an array within the objects of an array, in a way that joblib does not")
         return super().find_class(module, name)
-
-
-def _check_array(instance: Any, state: Any) -> None:
-    """Make sure that an array of objects gets as many as its shape says: numpy does not count them."""
-    import numpy as np
-
-    if not isinstance(instance, np.ndarray):
-        return
-    # With a version in front, and of a masked array with its mask behind; without one in the files of old.
-    shape, kind, _, content = {4: state, 5: state[1:], 7: state[1:5]}[len(state)]
-    counted = type(content) is list and min(shape, default=0) >= 0 and len(content) == math.prod(shape)
-    if kind.hasobject and not counted:
-        raise Refused("describes an array of more or fewer objects than it has")
-
-
-def _check_type(instance: Any) -> None:
-    """Hold a data type against the one that numpy itself makes of the same description.
-
-    Its state says what in an array is a pointer, and numpy believes it.
-    """
-    import numpy as np
-
-    if not isinstance(instance, np.dtype):
-        return
-    own: Any = object if instance.kind == "O" else instance.str
-    if instance.names is not None:
-        fields = [instance.fields[name] for name in instance.names]  # type: ignore[index]
-        aligned = instance.isalignedstruct
-        described = {"names": instance.names, "formats": [field[0] for field in fields], "itemsize": instance.itemsize}
-        own = np.dtype({**described, "offsets": [field[1] for field in fields]}, align=aligned)
-    elif instance.subdtype is not None:
-        own = instance.subdtype
-    expected = np.dtype(own)
-    told = (instance.flags, instance.itemsize, instance.alignment, instance.hasobject)
-    if told != (expected.flags, expected.itemsize, expected.alignment, expected.hasobject):
-        raise Refused(f"describes the data type {str(instance)[:40]} as another one than it is")
 
 
 def _in_python_3(module: str, name: str) -> tuple[str, str]:

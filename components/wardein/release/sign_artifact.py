@@ -39,8 +39,8 @@ def sign_artifact(
 
     Raises:
         UsageError: If the key cannot be opened, the version is none, or the signature would lie inside the artifact.
-        WardeinError: If the artifact holds a link or a special file, the key is of another kind, or the certificates
-            are not the key's, not for code signing or not valid now.
+        WardeinError: If the artifact holds a link or a special file, or too many files for one signature, the key is of
+            another kind, or the certificates are not the key's, not for code signing or not valid now.
 
     References:
         OpenSSF Model Signing specification v1.0 (2026); DSSE v1.0; in-toto Statement v1; RFC 5280.
@@ -50,8 +50,9 @@ def sign_artifact(
     from wardein.errors import UsageError
     from wardein.evidence import certificates as chains
     from wardein.evidence import keyless
+    from wardein.evidence.differences import of_permissions
     from wardein.evidence.keys import signer_for
-    from wardein.evidence.model_signing import Label, sign, statement_of
+    from wardein.evidence.model_signing import Label, check_size, sign, statement_of
     from wardein.evidence.version import parse_version
     from wardein.subject import tree_of
     from wardein.tools.versions import packages
@@ -70,5 +71,7 @@ def sign_artifact(
         key = signer_for(signer)
         chain = () if certificates is None else chains.read_chain(certificates, key, now)
         bundle, tools = sign(statement, key, chain), packages("securesystemslib")
+    check_size(bundle)
     signature.write_bytes(bundle)
-    return conclude(coverage=Coverage("files", len(tree.files), len(tree.files)), tools=tools)
+    count = len(tree.files)
+    return conclude(coverage=Coverage("files", count, count), tools=tools, findings=list(of_permissions(tree)))

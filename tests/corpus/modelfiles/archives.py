@@ -71,6 +71,7 @@ def zip_of(
         packed = part.data if part.packed is None else part.packed
         flags = part.flags | (8 if part.described else 0)
         said = {
+            "odd-sum.tar": lambda: _nameless_tar(b"0o%o"),
             "name": name,
             "method": part.method,
             "flags": flags,
@@ -305,6 +306,37 @@ def _global_tar() -> bytes:
     return written.getvalue()
 
 
+def _entry(kind: bytes, name: bytes, data: bytes, form: bytes = b"%06o\0 ") -> bytes:
+    """A member of a tar archive, header and all."""
+    info = tarfile.TarInfo("x")
+    info.size = len(data)
+    header = bytearray(info.tobuf(tarfile.USTAR_FORMAT))
+    header[:100] = name.ljust(100, b"\0")
+    header[156:157] = kind
+    header[148:156] = b" " * 8
+    header[148:156] = (form % sum(header)).ljust(8, b"\0")
+    return bytes(header) + data + bytes(-len(data) % 512)
+
+
+def _two_names(*kinds: bytes) -> bytes:
+    """A member whose name is said twice before it, one way and another."""
+    said = b""
+    for kind, name in zip(kinds, (b"../../escaped", b"a/" * 60 + b"ok.json"), strict=True):
+        record = b" path=%s\n" % name
+        length = next(n for n in range(len(record), len(record) + 9) if len(b"%d" % n) + len(record) == n)
+        said += _entry(kind, b"P", b"%d%s" % (length, record) if kind == b"x" else name + b"\0")
+    return said + _entry(b"0", b"x.json", b"{}") + bytes(1024)
+
+
+def _nameless_tar(form: bytes = b"%06o\0 ") -> bytes:
+    """An archive that begins with a NUL, and has no other mark than the right sum."""
+    header = bytearray(_entry(b"0", b"\0model.pkl" if form[:1] == b"%" else b"model.pkl", PAYLOAD, form))
+    header[257:512] = bytes(255)
+    header[148:156] = b" " * 8
+    header[148:156] = (form % sum(header[:512])).ljust(8, b"\0")
+    return bytes(header) + bytes(1024)
+
+
 def _full_folder() -> bytes:
     archive = bytearray(tar_of({"a": HONEST}))
     archive[156:157] = b"5"
@@ -384,6 +416,10 @@ def _member(name: str | bytes, **more: Any) -> Callable[[], bytes]:
 
 
 MALICIOUS: dict[str, Callable[[], bytes]] = {
+    "class-of-another-module.pt": lambda: torch_zip(
+        b"\x80\x02cposix\nsystem\nX\x04\0\0\0true\x85R.",
+        Part("model/code/posix.py", b"class system(Module):\n  pass\n"),
+    ),
     # zip
     "zip-stored.zip": lambda: zip_of([Part("model.pkl", PAYLOAD)]),
     "zip-deflated.zip": lambda: _python_zip(zipfile.ZIP_DEFLATED, data=PAYLOAD),
@@ -479,6 +515,10 @@ MALICIOUS: dict[str, Callable[[], bytes]] = {
     "tar-concatenated.tar": _concatenated_tar,
     "tar-in-padding.tar": _padded_tar,
     "tar-renamed-at-once.tar": _global_tar,
+    "tar-two-names.tar": lambda: _two_names(b"L", b"x"),
+    "tar-two-names-back.tar": lambda: _two_names(b"x", b"L"),
+    "tar-two-long-names.tar": lambda: _two_names(b"L", b"L"),
+    "tar-without-a-name.safetensors": _nameless_tar,
     "tar-behind-end.tar": lambda: tar_of({"a.pkl": HONEST}) + PAYLOAD,
     "torch-tar.pt": lambda: torch_tar(PAYLOAD),
     "torch-tar-storages.pt": lambda: torch_tar(storages=PAYLOAD + b"\x80\x02]."),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -120,6 +121,15 @@ def mlflow(loader: str = "mlflow.xgboost", path: str = "model.json", asks: str =
     }
 
 
+def openvino(numbers: bytes = b"\1" * 16) -> Files:
+    """A network, and its constants beside it."""
+    network = (
+        b'<?xml version="1.0"?>\n<net name="m" version="11"><layers><layer id="0" type="Const">'
+        b'<data element_type="f32" shape="4" offset="0" size="16"/></layer></layers></net>'
+    )
+    return {"openvino_model.xml": network, "openvino_model.bin": numbers}
+
+
 def _index(name: str) -> Files:
     return {**HUGGING_FACE, "model.safetensors.index.json": text({"weight_map": {"a": name}})}
 
@@ -184,6 +194,51 @@ MALICIOUS: dict[str, Maker] = {
     "conftest": folder(HUGGING_FACE, {"tests/conftest.py": MODULE}),
     "git-hook": folder(HUGGING_FACE, {".git/hooks/post-checkout": b"#!/bin/sh\ntouch canary\n"}),
     "git-config": folder(HUGGING_FACE, {".git/config": b"[core]\n\tfsmonitor = touch canary\n"}),
+    "git-config-in-a-line": folder(HUGGING_FACE, {".git/config": b"[core]fsmonitor=touch canary;false\n"}),
+    "git-filter": folder(HUGGING_FACE, {"deep/.GIT/config": b'[filter "x"]\n\tclean = touch canary; cat\n'}),
+    "git-bare": folder(
+        HUGGING_FACE, {"data/HEAD": b"ref: refs/heads/x\n", "data/config": b"[core]\n", "data/refs/x.txt": b"x\n"}
+    ),
+    "git-elsewhere": folder(HUGGING_FACE, {"deep/.git": b"gitdir: ../elsewhere\n"}),
+    "mlflow-code-of-a-flavor": folder(
+        mlflow(),
+        {
+            "MLmodel": b"flavors:\n  sklearn:\n    code: lib\n    pickled_model: model.json\n",
+            "lib/lightgbm/sklearn.py": MODULE,
+        },
+    ),
+    "mlflow-code-of-all": folder(
+        mlflow(), {"MLmodel": b"code: lib\nflavors:\n  sklearn:\n    data: model.json\n", "lib/x.py": MODULE}
+    ),
+    "mlflow-loader-merged": folder(
+        mlflow(), {"MLmodel": b"flavors:\n  python_function:\n    <<: {loader_module: evil}\n    x: y\n"}
+    ),
+    "mlflow-pickle-module": folder(mlflow(), {"data/pickle_module_info.txt": b"evil"}),
+    "triton-in-a-line": folder({"config.pbtxt": b'name: "x" backend: "python"\n', "1/x.json": b"{}"}),
+    "triton-joined": folder({"config.pbtxt": b"backend: 'pyt' \"hon\"\n", "1/x.json": b"{}"}),
+    "triton-escaped": folder({"config.pbtxt": b'backend: "\\160ython"\n', "1/x.json": b"{}"}),
+    "triton-late": folder({"config.pbtxt": b"#" + b"x" * 1_048_600 + b'\nbackend: "python"\n', "1/x.json": b"{}"}),
+    "triton-file": folder({"config.pbtxt": b'default_model_filename: "go.py"\n', "1/x.json": b"{}"}),
+    "triton-beside": folder({"config.pbtxt": b'backend: "other"\n', "1/go.py": MODULE}),
+    "mlserver": folder({"model-settings.json": text({"name": "x", "implementation": "evil.Runtime"})}),
+    "mlserver-beside": folder({"model-settings.json": text({"name": "x"}), "evil.py": MODULE}),
+    "djl": folder({"serving.properties": b"engine=Python\noption.entryPoint = run.py\n", "a.json": b"{}"}),
+    "djl-escaped": folder({"serving.properties": b"option.entry\\\n  P\\u006fint : run.py\n", "a.json": b"{}"}),
+    "bentoml": folder({"bentofile.yaml": b"service: 'evil:svc'\n"}),
+    "cog": folder({"cog.yaml": b"predict: run.py:Predictor\n"}),
+    "modelscope": folder({"configuration.json": text({"framework": "pytorch", "plugins": ["evil"]})}),
+    "modelscope-beside": folder(
+        {"configuration.json": text({"task": "t", "allow_remote": True}), "ms_wrapper.py": MODULE}
+    ),
+    "caffe": folder(
+        {"deploy.prototxt": b'layer { type: "Python" python_param { module: "evil" layer: "L" } }\n', "a.json": b"{}"}
+    ),
+    "diffusers-modular": folder({"modular_model_index.json": text({"_class_name": "X", "unet": ["evil", "Cls"]})}),
+    "diffusers-hint": folder(
+        {"modular_model_index.json": text({"unet": [None, None, {"type_hint": ["evil", "Cls"]}]})}
+    ),
+    "megatron": folder(HUGGING_FACE, {"adapter_config.json": text({"megatron_config": {}, "megatron_core": "evil"})}),
+    "configuration-in-python": folder(HUGGING_FACE, {"rtmdet.py": b"_base_ = ['x.py']\nimport os\n"}),
     "library": folder(HUGGING_FACE, {"libx.so": b"\x7fELF" + b"\0" * 60}),
     "bytecode": folder(
         HUGGING_FACE, {"__pycache__/x.cpython-311.pyc": b"\xa7\x0d\r\n" + b"\0" * 12 + b"\xe3" + b"\0" * 9}
@@ -196,6 +251,13 @@ MALICIOUS: dict[str, Maker] = {
 MALFORMED: dict[str, Maker] = {
     "index-missing": folder(_index("model-00009-of-00009.safetensors")),
     "mlflow-missing": folder(mlflow(path="model.bst")),
+    "mlflow-twice": folder(
+        mlflow(), {"MLmodel": b"flavors: {x: {data: model.json}}\nflavors: {python_function: {loader_module: evil}}\n"}
+    ),
+    "openvino-more": folder(HUGGING_FACE, openvino(b"\0" * 16 + b"payload")),
+    "openvino-less": folder(HUGGING_FACE, openvino(b"\0" * 8)),
+    "modules-large": folder(SENTENCES, {"modules.json": b'[{"pad": "' + b"a" * 13_000_000 + b'", "type": "evil.X"}]'}),
+    "requirements-large": folder(mlflow(), {"requirements.txt": b"#\n" * 7_000_000 + b"-i https://example.org\n"}),
     "mlflow-empty": folder(mlflow(), {"MLmodel": b"a: 1\n"}),
     "pointer": folder(
         HUGGING_FACE,
@@ -214,7 +276,19 @@ BENIGN: dict[str, Maker] = {
     "mlflow-index": folder(mlflow(asks="--index-url https://example.org/simple")),
     "training-code": folder(HUGGING_FACE, {"train.py": b"print(1)\n", "run.sh": b"#!/bin/sh\n", ".hidden": b"x\n"}),
     "same-name": folder({"a.txt": b"1\n", "A.txt": b"2\n"}),
-    "git-samples": folder(HUGGING_FACE, {".git/hooks/pre-commit.sample": b"#!/bin/sh\n", ".git/config": b"[core]\n"}),
+    "openvino": folder(HUGGING_FACE, openvino()),
+    "triton-onnx": folder(
+        {"config.pbtxt": b'name: "m"\nplatform: "onnxruntime_onnx"  # "python"\n', "1/weights.safetensors": WEIGHTS}
+    ),
+    "mlserver-own": folder({"model-settings.json": text({"implementation": "mlserver_sklearn.SKLearnModel"})}),
+    "djl-own": folder({"serving.properties": b"option.entryPoint=djl_python.huggingface\n", "m.safetensors": WEIGHTS}),
+    "modelscope": folder(HUGGING_FACE, {"configuration.json": text({"framework": "pytorch", "task": "x"})}),
+    "adapter": folder(HUGGING_FACE, {"adapter_config.json": text({"megatron_core": "megatron.core", "r": 8})}),
+    "marks": folder(HUGGING_FACE, {"_SUCCESS": b"", "merges.txt": b"", ".cache/config.json.lock": b""}),
+    "desktop": folder(
+        HUGGING_FACE,
+        {".DS_Store": b"\0\0\0\1Bud1" + struct.pack(">3I", 4096, 2048, 4096) + b"\0" * 6128, "info.plist.txt": b"x\n"},
+    ),
     "torchserve-own-handler": folder(
         {
             "MAR-INF/MANIFEST.json": text(

@@ -13,6 +13,7 @@ import marshal
 import pickle
 import shutil
 import struct
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -189,6 +190,73 @@ def _virtual(file: Any) -> None:
     file.create_virtual_dataset("v", layout)
 
 
+# A pickle of the first protocol, behind whose end there is more; and one that begins as none that is saved does.
+_ENDED = b"cos\nsystem\n(S'true'\ntR.xx"
+_ODD = b"\x880" + _ENDED[:-2]
+
+
+def _rows(kind: str, *values: bytes, **attributes: str) -> Callable[[Any], None]:
+    """Rows of numbers, each of its own length."""
+
+    def fill(file: Any) -> None:
+        import h5py
+        import numpy as np
+
+        rows = file.create_dataset("rows", (len(values),), dtype=h5py.vlen_dtype(kind))
+        for index, value in enumerate(values):
+            whole = value + b"." * (-len(value) % np.dtype(kind).itemsize)
+            rows[index] = np.frombuffer(whole, kind)
+        rows.attrs.update(attributes)
+
+    return fill
+
+
+def _attribute(file: Any) -> None:
+    import h5py
+    import numpy as np
+
+    rows = np.empty(1, dtype=object)
+    rows[0] = np.frombuffer(_ENDED.ljust(32, b"x"), "i8")
+    file.attrs.create("rows", rows, dtype=h5py.vlen_dtype("i8"))
+
+
+def _compound(file: Any) -> None:
+    import h5py
+    import numpy as np
+
+    rows = file.create_dataset("rows", (1,), dtype=np.dtype([("number", "i4"), ("object", h5py.vlen_dtype("u1"))]))
+    rows[0] = (1, np.frombuffer(_ENDED, "u1"))
+
+
+def _opaques(file: Any) -> None:
+    import numpy as np
+
+    file["a"] = np.array([[np.void(_ENDED)]])
+
+
+def _texts(file: Any) -> None:
+    import numpy as np
+
+    file["a"] = np.array(["x", _ENDED.decode()], dtype=object)
+
+
+def _ordinary_rows(file: Any) -> None:
+    """More rows than anyone would look at one by one, of any bytes; texts; axes that refer to each other."""
+    import h5py
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    rows = file.create_dataset("rows", (21_000,), dtype=h5py.vlen_dtype("u1"), chunks=(1000,))
+    whole = np.empty(21_000, dtype=object)
+    whole[:] = [random.integers(0, 256, 20 + i % 2).astype("u1") for i in range(21_000)]
+    rows[:] = whole
+    file["flat"] = random.integers(0, 256, 17_000_000).astype("u1")
+    file["texts"] = np.array(["cats are\nnice\n and so", "{not JSON}", "[1, 2]", "I\n", "Paris"] * 100, dtype=object)
+    file["x"], file["y"] = np.arange(3), np.arange(3)
+    file["x"].make_scale("x")
+    file["y"].dims[0].attach_scale(file["x"])
+
+
 def _good(file: Any) -> None:
     import h5py
     import numpy as np
@@ -249,6 +317,22 @@ def keras_text(name: str, *layers: Mapping[str, Any], **more: Any) -> Make:
     return written(f"{name}.json", keras(*layers, **more))
 
 
+def zipped_config(text: bytes) -> Make:
+    """An archive of Keras with its configuration alone."""
+
+    def make(folder: Path) -> Path:
+        with zipfile.ZipFile(folder / "m.keras", "w") as archive:
+            archive.writestr("config.json", text)
+        return folder / "m.keras"
+
+    return make
+
+
+def _called_as(name: str | None, registered: str, module: str, **more: Any) -> dict[str, Any]:
+    return {"class_name": name, "registered_name": registered, "module": module, "config": {}, **more}
+
+
+_RUN = layer("run", "subprocess", args="id")
 _NAMED = {"module": "builtins", "class_name": "function", "config": "get_file", "registered_name": "function"}
 _LAMBDA = {"class_name": "__lambda__", "config": {"code": _code(), "defaults": None, "closure": None}}
 _OLD_LAMBDA = {"name": "l", "function": [_code(), None, None], "function_type": "lambda"}
@@ -265,6 +349,83 @@ meta_graphs { graph_def { # the graph
   node { name: "w" op: "%s" input: ["f", "f"] }
 } }
 """
+
+_ASSET = proto((1, proto((1, "asset:0"))), (2, "vocab.txt"))
+_FILL = tensorflow_node("fill", "InitializeTableFromTextFileV2", "table", "asset")
+_OUTPUT = tensorflow_node("y", "Identity", "x")
+
+
+def _signature(key: str, output: str) -> tuple[int, bytes]:
+    """What a saved model can be asked for."""
+    return 5, proto((1, key), (2, proto((2, proto((1, "y"), (2, proto((1, output))))))))
+
+
+def _vocabulary(
+    *graph: tuple[int, bytes], fetched: str = "y:0", more: tuple[tuple[int, bytes], ...] = (), text: str = "/data/v.txt"
+) -> Make:
+    """A saved model of TensorFlow 1 with a table of words, whose asset is named in a collection."""
+    anything = proto((1, "type.googleapis.com/tensorflow.AssetFileDef"), (2, _ASSET))
+    collection = (4, proto((1, "saved_model_assets"), (2, proto((5, proto((1, anything)))))))
+    nodes = (
+        text_constant("asset", text),
+        tensorflow_node("table", "HashTableV2"),
+        _FILL,
+        tensorflow_node("init", "NoOp", "^fill"),
+        tensorflow_node("x", "Placeholder", dtype=proto((6, 7))),
+    )
+    signatures = (_signature("__saved_model_init_op", "init"), _signature("serve", fetched))
+    return written("saved_model.pb", saved_model(*nodes, *(graph or (_OUTPUT,)), more=(collection, *signatures, *more)))
+
+
+def _asset(*graph: tuple[int, bytes]) -> Make:
+    """A saved model of TensorFlow 2 that reads a file."""
+    place = tensorflow_node("asset", "Placeholder", dtype=proto((6, 7)))
+    return written("saved_model.pb", saved_model(place, *graph, more=((6, _ASSET),)))
+
+
+def _kept_in_variable(*graph: tuple[int, bytes]) -> Make:
+    """A saved model that keeps the name of its asset in a variable, and reads the file."""
+    text = proto((6, 7))
+    return _asset(
+        tensorflow_node("v", "VarHandleOp", shared_name=proto((2, "v")), dtype=text),
+        tensorflow_node("keep", "AssignVariableOp", "v", "asset", dtype=text),
+        tensorflow_node("name", "ReadVariableOp", "v", dtype=text),
+        tensorflow_node("r", "ReadFile", "name"),
+        text_constant("other", "/var/x/secret"),
+        *graph,
+    )
+
+
+def _claimed(name: str, data: bytes) -> Make:
+    """A file that an ONNX model says is a tensor of its own."""
+
+    def make(folder: Path) -> Path:
+        to = folder / "model"
+        to.mkdir()
+        (to / name).write_bytes(data)
+        where = proto((1, "location"), (2, name))
+        tensor = proto((1, len(data)), (2, 2), (8, "w"), (13, where), (14, 1))
+        (to / "a.onnx").write_bytes(onnx_model(onnx_node("Relu"), (5, tensor)))
+        return to
+
+    return make
+
+
+def _labelled(name: str, data: bytes, between: bytes = b"") -> Make:
+    """A model of TensorFlow Lite with a file behind it, as its metadata have it."""
+
+    def make(folder: Path) -> Path:
+        shutil.copy(SAVED / "mod.tflite", folder / "m.tflite")
+        with (folder / "m.tflite").open("ab") as file:
+            file.write(between)
+        with zipfile.ZipFile(folder / "m.tflite", "a") as archive:
+            archive.writestr(name, data)
+        return folder / "m.tflite"
+
+    return make
+
+
+_TEXT_WRITE = 'node %s name: "c" op: "WriteFile" %s versions { producer: 987 }'
 
 MALICIOUS: Mapping[str, Make] = {
     "tf-write-file": saved("evil_write"),
@@ -328,6 +489,53 @@ MALICIOUS: Mapping[str, Make] = {
     "tf-asset-outside": written(
         "saved_model.pb", saved_model(_PLACE, more=((6, proto((1, proto((1, "place:0"))), (2, "../../secret"))),))
     ),
+    "tf-asset-read-later": _vocabulary(tensorflow_node("r", "ReadFile", "asset"), _OUTPUT, more=((6, _ASSET),)),
+    "tf-asset-in-the-working-folder": _vocabulary(tensorflow_node("r", "ReadFile", "asset"), _OUTPUT, text="id_rsa"),
+    "tf-asset-filled-later": _vocabulary(tensorflow_node("y", "Identity", "x", "^init"), more=((6, _ASSET),)),
+    "tf-asset-filled-when-asked": _vocabulary(_OUTPUT, fetched="init", more=((6, _ASSET),)),
+    "tf-asset-filled-when-restored": _vocabulary(_OUTPUT, more=((3, proto((1, "p:0"), (2, "s:0"), (3, "init"))),)),
+    "tf-asset-separator": _asset(
+        text_constant("end", "hostname"),
+        tensorflow_node("j", "StringJoin", "asset", "end", separator=proto((2, "/../../etc/"))),
+        tensorflow_node("r", "ReadFile", "j"),
+    ),
+    "tf-asset-long-separator": _asset(
+        text_constant("end", "hostname"),
+        tensorflow_node("j", "StringJoin", "asset", "end", separator=proto((2, "/.." * 500 + "/etc/"))),
+        tensorflow_node("r", "ReadFile", "j"),
+    ),
+    "tf-asset-or-another": _asset(
+        text_constant("end", "id_rsa"),
+        tensorflow_node("j", "Pack", "asset", "end"),
+        tensorflow_node("r", "ReadFile", "j"),
+    ),
+    "tf-asset-with-default": written(
+        "saved_model.pb",
+        saved_model(
+            text_constant("path", "/etc/x"),
+            tensorflow_node("asset", "PlaceholderWithDefault", "path"),
+            tensorflow_node("r", "ReadFile", "asset"),
+            more=((6, _ASSET),),
+        ),
+    ),
+    "tf-variable-by-another-way": _kept_in_variable(
+        tensorflow_node("w", "IdentityN", "v"),
+        tensorflow_node("change", "AssignVariableOp", "w", "other", dtype=proto((6, 7))),
+    ),
+    "tf-variable-changed": _kept_in_variable(
+        tensorflow_node("change", "ResourceScatterUpdate", "v", "i", "other", dtype=proto((6, 7)))
+    ),
+    "tf-save-under-a-usual-name": written(
+        "saved_model.pb",
+        saved_model(text_constant("a/save/Const", "train.py"), tensorflow_node("s", "Save", "a/save/Const", "n", "x")),
+    ),
+    "tf-text-comment-inside": written("graph.pbtxt", (_TEXT_WRITE % ("#x\n<", ">")).encode()),
+    "tf-text-comment-in-front": written(
+        "saved_model.pbtxt", b"#" + b"x" * 70_000 + b"\n" + (_PBTXT % "WriteFile").encode()
+    ),
+    "tf-text-long-comment-inside": written("graph.pbtxt", (_TEXT_WRITE % ("#" + "x" * 70_000 + "\n{", "}")).encode()),
+    "tf-text-mark": written("graph.pbtxt", b"\xef\xbb\xbf" + (_TEXT_WRITE % ("{", "}")).encode()),
+    "tf-text-number-first": written("graph.pbtxt", b"version: 1 " + (_TEXT_WRITE % ("[ #\n <", ">]")).encode()),
     "tf-text-write": written("saved_model.pbtxt", (_PBTXT % "WriteFile").encode()),
     "tf-text-graph": written("graph.pbtxt", b'node { name: "a" op: "PyFunc" }\n'),
     "tf-text-function": written(
@@ -364,6 +572,7 @@ MALICIOUS: Mapping[str, Make] = {
     },
     "tflite-custom": written("m.tflite", tflite("MyOwn")),
     "tflite-flex-write": written("m.tflite", tflite("FlexWriteFile")),
+    "tflite-flex-options": saved("evil_flex.tflite"),
     "keras-lambda": keras_text("m", layer("Lambda", function=_LAMBDA)),
     "keras-lambda-nested": keras_text("m", layer("TimeDistributed", layer=layer("Lambda", function="f"))),
     "keras-lambda-deep": keras_text(
@@ -413,6 +622,52 @@ MALICIOUS: Mapping[str, Make] = {
             _PLACE, more=((7, proto((1, proto((4, proto((1, "_tf_keras_layer"), (3, keras(layer("Lambda"))))))))),)
         ),
     ),
+    **{
+        f"keras-{name}": keras_text("m", layer(kind, **config))
+        for name, kind, config in (
+            ("class-of-functions", "ClassMethod", {"cls_symbol": "io.write_file", "method_name": "__call__"}),
+            ("class-and-none", "ClassMethod", {"cls_ref": None, "cls_symbol": "None", "method_name": "from_tensor"}),
+            ("class-and-call", "ClassMethod", {"cls_symbol": "RaggedTensor", "method_name": "__init_subclass__"}),
+            ("method", "InstanceMethod", {"attr_name": "__reduce_ex__"}),
+            ("property", "InstanceProperty", {"attr_name": "__class__"}),
+            ("slice", "SlicingOpLambda", {"function": "io.write_file"}),
+            ("text-in-list", "Dense", {"inner": ["", json.dumps(_RUN)]}),
+            ("text-behind-blanks", "Dense", {"inner": " \n\t" + json.dumps([_RUN])}),
+            ("text-in-text", "Dense", {"inner": json.dumps({"class_name": "Dense", "config": [json.dumps(_RUN)]})}),
+            ("text-by-numbers", "Dense", {"inner": [json.dumps(_RUN).replace("class_name", "class\\u005Fname")]}),
+        )
+    },
+    **{
+        f"keras-{name}": keras_text("m", harm)
+        for name, harm in (
+            ("fallback", _called_as("function", "model_from_json", "keras.src.models.model", config="relu")),
+            ("fallback-of-activations", _called_as("function", "get", "keras.activations", config="relu")),
+            ("fallback-of-a-layer", _called_as("Dense", "model_from_json", "keras.src.models.model")),
+            ("fallback-of-a-value", _called_as("slice", "getoutput", "subprocess")),
+            (
+                "fallback-of-a-type",
+                _called_as("TypeSpec", "x", "tensorflow.python.framework.x", spec_name="TensorSpec"),
+            ),
+            ("fallback-of-an-operation", _called_as("TFOpLambda", "system", "os", config={"function": "math.abs"})),
+            ("other-room", layer("Dense", "keras.src.utils.file_utils")),
+            ("other-type", {"class_name": "TypeSpec", "spec_name": "TensorSpec", "type_spec": "os.Popen"}),
+            ("custom", layer("Custom>Dense", None)),
+            ("function-as-a-layer", {**_called_as("function", "function", "builtins"), "config": "relu"}),
+        )
+    },
+    "keras-behind-blanks": written("m.json", b" " * 5000 + keras(_RUN)),
+    "keras-in-an-object": written("m.json", b'{"a": {"b": [' + keras(_RUN) + b"]}}"),
+    "keras-in-a-list": written("m.json", b"[" + keras(_RUN) + b"]"),
+    "keras-by-numbers": written("m.json", keras(_RUN).replace(b"class_name", b"cl\\u0061ss_name")),
+    "keras-config-alone": zipped_config(b'{"a": ' + keras(_RUN) + b"}"),
+    "h5-rows-ended": hdf5(_rows("u1", b"abc", _ENDED)),
+    "h5-rows-odd": hdf5(_rows("u1", _ODD)),
+    "h5-rows-of-numbers": hdf5(_rows("i8", _ENDED)),
+    "h5-rows-of-objects": hdf5(_rows("i8", b"\x82\x01.", PSEUDOATOM="object")),
+    "h5-rows-in-an-attribute": hdf5(_attribute),
+    "h5-rows-of-records": hdf5(_compound),
+    "h5-opaque-values": hdf5(_opaques),
+    "h5-texts": hdf5(_texts),
     "h5-lambda": saved("evil_lambda_td.h5"),
     "h5-config": hdf5(_config(keras(layer("run", "subprocess")))),
     "h5-config-fixed": hdf5(lambda f: f.attrs.create("model_config", keras(layer("Lambda")))),
@@ -451,6 +706,16 @@ MALFORMED: Mapping[str, Make] = {
     "onnx-unknown-field": saved("skl_rf.onnx", lambda d: d + proto((99, b"x"))),
     "onnx-twice": saved("skl_rf.onnx", lambda d: d + d),
     "onnx-deep": written("m.onnx", onnx_model((1, proto((4, "If"))), (2, "x")) + b"\x3a\xff\xff\xff\xff\x0f"),
+    "onnx-claims-a-saved-model": _claimed("saved_model.pb", b"\xd8\x3e\0" + saved_model(*_WRITE)),
+    "onnx-claims-a-graph": _claimed("model.pb", b"\xd8\x3e\0" + saved_model(*_WRITE)),
+    "onnx-claims-metadata": _claimed("keras_metadata.pb", b"\xd8\x3e\0" + b"\x0a\x02{}"),
+    "tf-text-unknown": written("graph.pbtxt", (_TEXT_WRITE % ("{ surprise: 1", "}")).encode()),
+    "tf-text-broken": written("graph.pbtxt", (_TEXT_WRITE % ("<", "}")).encode()),
+    "tf-text-many-messages": written("graph.pbtxt", b"node: [" + b"{}," * 600_000 + b"{}]"),
+    "tf-many-operations": written("graph.pb", proto(tensorflow_node("a", "NoOp"), *[(1, b"")] * 500_000)),
+    "tflite-bytes-before-labels": _labelled("labels.txt", b"cat\ndog\n", b"PAYLOAD" * 20),
+    "tflite-pickle-for-labels": _labelled("labels.txt", PICKLE),
+    "tflite-program-for-labels": _labelled("labels.so", b"cat\ndog\n"),
     "onnx-external-missing": written("m.onnx", onnx_external("weights.bin")),
     "tf-functions-of-one-name": written(
         "graph.pb",
@@ -470,6 +735,12 @@ MALFORMED: Mapping[str, Make] = {
     "tflite-loop": saved("mod.tflite", lambda d: struct.pack("<I", len(d) - 2) + d[4:]),
     "h5-head": saved("norm.h5", lambda d: d[:8]),
     "keras-deep": written("m.json", b'{"class_name": "Sequential", "config": ' + b"[" * 5000 + b"]" * 5000 + b"}"),
+    "keras-large": written("m.json", keras(_RUN, more=["x" * 1000] * 17_000)),
+    "keras-large-behind-blanks": written(
+        "m.json", keras(_RUN).replace(b'"class_name":', b'"class_name"' + b" " * 17_000_000 + b":")
+    ),
+    "keras-many": written("m.json", keras(layer("Dense", more=[[]] * 300_000))),
+    "keras-wide-letters": zipped_config(keras(_RUN).decode().encode("utf-16")),
     "keras-broken": written("m.json", b'{"class_name": "Sequential", "config": {"layers": [}}'),
 }
 
@@ -486,6 +757,7 @@ BENIGN: Mapping[str, Make] = {
             "m.ckpt",
             "mod.tflite",
             "quant.tflite",
+            "flex.tflite",
             "tiny.onnx",
             "func.onnx",
             "skl_rf.onnx",
@@ -498,6 +770,17 @@ BENIGN: Mapping[str, Make] = {
     "onnx-tensor": written("test_data_0.pb", proto((1, 2), (2, 1), (8, "x"), (9, b"\0" * 8))),
     "onnx-microsoft": written("m.onnx", onnx_model(onnx_node("FusedMatMul", "com.microsoft"))),
     "tflite-detection": written("m.tflite", tflite("TFLite_Detection_PostProcess")),
+    "tf1-vocabulary": _vocabulary(),
+    "tf-asset-in-variable": _kept_in_variable(),
+    "tf-text-comments": written(
+        "graph.pbtxt", b"# a graph\nnode # one\n{ name: 'a' op: 'NoOp' }\nversions < producer: 9 >"
+    ),
+    "onnx-numbers-beside": _claimed("weights.bin", b"\xd8\x3e\0\xff"),
+    "keras-2-in-saved-model": written(
+        "saved_model.pb",
+        saved_model(_PLACE, more=((7, proto((1, proto((4, proto((1, "_tf_keras_layer"), (2, proto((1, 1))))))))),)),
+    ),
+    "tflite-labels": _labelled("labels.txt", b"cat\ndog\n"),
     "tflite-flex": written("m.tflite", tflite("FlexErf")),
     "keras-vocabulary": keras_text("m", layer("StringLookup", vocabulary=["/etc", "http://x", "../"])),
     "keras-functions": keras_text(
@@ -508,6 +791,35 @@ BENIGN: Mapping[str, Make] = {
         "m.json",
         json.dumps({"class_name": "Sequential", "config": [{"class_name": "Dense", "config": {"units": 1}}]}).encode(),
     ),
+    "keras-ragged": keras_text(
+        "m",
+        layer("ClassMethod", cls_symbol="RaggedTensor", method_name="from_row_splits"),
+        layer("InstanceMethod", attr_name="to_tensor"),
+        layer("InstanceProperty", attr_name="row_splits"),
+        layer("SlicingOpLambda", function="__operators__.getitem"),
+        {"class_name": "TypeSpec", "type_spec": "tf.TensorSpec", "serialized": [None, "float32"]},
+    ),
+    "keras-applications": keras_text(
+        "m",
+        _called_as("LayerScale", "LayerScale", "keras.src.applications.convnext"),
+        _called_as("CustomScaleLayer", "Custom>CustomScaleLayer", "keras.src.applications.inception_resnet_v2"),
+        _called_as("Constant", "Constant", "tensorflow.python.ops.init_ops_v2"),
+        _called_as("TFOpLambda", "TFOpLambda", "keras.src.layers.core.tf_op_layer", config={"function": "math.abs"}),
+    ),
+    "keras-compiled": hdf5(
+        lambda f: f.attrs.update(
+            training_config=json.dumps(
+                [
+                    {"optimizer_config": {"class_name": name, "config": {"learning_rate": 0.1}}}
+                    for name in ("Custom>Adam", "Custom>SGD", "Custom>RMSprop", "LossScaleOptimizerV3")
+                ]
+            )
+        )
+    ),
+    "keras-texts": keras_text("m", layer("StringLookup", vocabulary=["{", "[x]", '{"class_name"', " [", "[" * 9])),
+    "keras-no-model": written("labels.json", b'[{"class_name": "cat", "config": 1}]'.replace(b"config", b"number")),
+    "keras-no-words": written("vocab.json", b'{"class_name": 1, "config": 2}'),
+    "h5-rows": hdf5(_ordinary_rows),
     "h5-data": hdf5(_good),
     "h5-data-latest": hdf5(_good, libver="latest"),
     "h5-userblock": hdf5(_good, userblock_size=1024),

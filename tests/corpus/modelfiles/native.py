@@ -8,6 +8,8 @@ import struct
 import zlib
 from collections.abc import Mapping
 
+from wardein.modelfiles.native import tfrecord
+
 Samples = Mapping[str, bytes]
 
 
@@ -105,6 +107,22 @@ def pmml(inner: str = "", before: str = "", root: str = "") -> bytes:
         f'xmlns="http://www.dmg.org/PMML-4_4"{root}><Header><Application name="x"/></Header>'
         f'<DataDictionary><DataField name="a" optype="continuous" dataType="double"/></DataDictionary>{inner}</PMML>'
     ).encode()
+
+
+def wave(more: bytes = b"") -> bytes:
+    """A sound of four samples."""
+    form = b"fmt " + struct.pack("<IHHIIHH", 16, 1, 1, 8000, 16000, 2, 16)
+    body = b"WAVE" + form + b"data" + struct.pack("<I", 8) + b"\0" * 8
+    return b"RIFF" + struct.pack("<I", len(body)) + body + more
+
+
+def records(*each: bytes) -> bytes:
+    """Records as TensorFlow writes them; the sums of what they hold are left out."""
+    lengths = [struct.pack("<Q", len(data)) for data in each]
+    return b"".join(
+        length + struct.pack("<I", tfrecord.masked_sum(length)) + data + b"\0" * 4
+        for length, data in zip(lengths, each, strict=True)
+    )
 
 
 CALL = "{{ cycler.__init__.__globals__.os.popen('touch canary').read() }}"
@@ -283,6 +301,8 @@ MALICIOUS: dict[str, bytes] = {
     "target-activation-walk.json": b'{"activation_fn": "torch.nn.modules.activation.torch.Tensor"}',
     "target-activation-old.json": b'{"sbert_ce_default_activation_function": "os.system"}',
     "target-tokenizer.json": b'{"tokenizer_class": "os.system"}',
+    "target-router-twice.json": b'{"types": {"a": "subprocess.Popen", "a": "x"}}',
+    "auto_mapping-twice.json": b'{"auto_mapping": {"parent_library": "os", "parent_library": "peft.x"}}',
     "target-router.json": b'{"types": {"query_0_Dense": "subprocess.Popen"}, "structure": {}}',
     "target-twice.yaml": b"_target_: os.system\n_target_: torch.nn.Linear\n",
     "doctype.pmml": pmml(before='<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>\n'),
@@ -303,6 +323,23 @@ MALICIOUS: dict[str, bytes] = {
     "behind-lightgbm.txt": lightgbm(more="cos\nsystem\n"),
     "extension.msgpack": b"\x81\xa1a\xd6\x2apayl",
     "behind.msgpack": b"\x81\xa1a\x01payload",
+    "apply-speech.yaml": b"x: !apply:os.system [touch canary]\n",
+    "apply-speech.conf": b"x: !%61pply:os.system [touch canary]\n",
+    "apply-speech-prefix.yaml": b"%TAG !e! !ap\n---\nx: !e!ply:os.system [touch canary]\n",
+    "apply-speech-walk.yaml": b"x: !new:speechbrain.utils.superpowers.subprocess.Popen [touch canary]\n",
+    "apply-speech-include.yaml": b"x: !include:other.conf\n",
+    "apply-returned.conf": b"#x\r%TAG !e! tag:yaml.org,2002:py\r--- !e!thon/object/apply:os.system [id]\r",
+    "doctype-behind-a-note.pmml": b'<!-- x --><!DOCTYPE P [<!ENTITY x SYSTEM "file:///x">]><P>&x;</P>',
+    "doctype-behind-notes.txt": b"\n<!-- " + b"x" * 5000 + b' --> <?a b?>\n<!DOCTYPE P [<!ENTITY x "y">]><P>&x;</P>',
+    "doctype-of-a-page.pmml": b'<!DOCTYPE html [<!ENTITY x SYSTEM "file:///x">]><P>&x;</P>',
+    "doctype-of-a-page.txt": b'<!DOCTYPE html PUBLIC "a" "[" [<!ENTITY x SYSTEM "file:///x">]><P>&x;</P>',
+    "doctype-marked.txt": b'\xef\xbb\xbf <!DOCTYPE P [<!ENTITY x "y">]><P>&x;</P>',
+    "objects.msgpack": b"\x81\xa1x\x83\xc4\x02nd\xc3\xc4\x04kind\xc4\x01O\xc4\x04data\xc4\x02N.",
+    "pickled.msgpack": b"\x81\xa1x\xc4\x1ecos\nsystem\n(S'touch canary'\ntR.",
+    "behind.wav": wave(b"\x80\x04payload"),
+    "behind.pdf": b"%PDF-1.5\n1 0 obj\n<<>>\nendobj\n%%EOF\npayload",
+    "apply-latin.txt": b"#\xe9\nx: !!python/object/apply:os.system [touch canary]\n",
+    "apply-wide.txt": "x: !!python/object/apply:os.system [touch canary]\n".encode("utf-16"),
     "library.so": b"\x7fELF\x02\x01\x01" + b"\0" * 60,
     "library.txt": b"\x7fELF\x02\x01\x01" + b"\0" * 60,
     "program.dll": b"MZ" + b"\0" * 58 + struct.pack("<I", 64) + b"PE\0\0" + b"\0" * 40,
@@ -371,6 +408,15 @@ MALFORMED: dict[str, bytes] = {
     "breaks.yaml": b"a: [1, 2\nb: }\n",
     "breaks.pmml": pmml()[:-20],
     "deep.pmml": pmml("<a>" * 1000 + "</a>" * 1000),
+    "breaks.tfevents": records(b"abc", b"defg")[:-3],
+    "breaks.wav": wave()[:-2],
+    "breaks.mp4": b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom\0\0\1\x08mdat",
+    "breaks.pdf": b"%PDF-1.5\n1 0 obj\n",
+    "breaks.tiktoken": b"AA== 0\nAQ== 1\nAg== 2\nnot a token\n",
+    "coloured.txt": b"a \x1b]0;x\x07 b",
+    "latin-control.txt": b"Universit\xe9 \x01",
+    "large.conf": b"a: " + b"b" * (4 << 20) + b"\nx: !!python/object/apply:os.system [id]\n",
+    "nested.conf": b"x: " + b"[" * 65 + b"]" * 65 + b"\ny: !!python/object/apply:os.system [id]\n",
     "unknown.bin": bytes(range(256)),
     "control.txt": b"hello\0world\x01" * 10,
     "broken.jinja": b"{% for x in %}",
@@ -406,7 +452,9 @@ BENIGN: dict[str, bytes] = {
         }
     ).encode(),
     "prompts.json": b'{"template": "{{ .System }} {{ .Prompt }}", "prompt_template": "{query}"}',
-    "ollama.json": b'{"template": "{{ if .System }}{{ .System }}{{ end }}{{ range $i, $_ := .Messages }}{{ json . }}{{ end }}"}',
+    "ollama.json": b'{"template": "{{ if .System }}{{ .System }}{{ end }}{{ range $i, $_ := .All }}{{ . }}{{ end }}"}',
+    "files.yaml": b"model:\n  data_config: {target: prices.csv}\n  class_path: classes.txt\n",
+    "policy.json": b'{"policy_kwargs": {"activation_fn": "<class \'torch.nn.modules.activation.ReLU\'>"}}',
     "vocab.json": json.dumps({f"w{n}": n for n in range(5000)}).encode(),
     "numbers.json": b'{"a": [NaN, Infinity, -1e5, 0.5], "target": "price"}\n',
     "marked.json": b'\xef\xbb\xbf{"a": 1}',
@@ -436,7 +484,7 @@ BENIGN: dict[str, bytes] = {
     b"    control_stage_config: {target: cldm.cldm.ControlNet, params: {n: 1}}\n"
     b"    scheduler_config: {target: ldm.lr_scheduler.LambdaLinearScheduler}\n"
     b"    denoiser_config: {target: sgm.modules.diffusionmodules.denoiser_scaling.EpsScaling}\n",
-    "speech.yaml": b"a: {_target_: nemo.collections.asr.modules.conformer_encoder.ConformerEncoder}\n"
+    "nemo-speech.yaml": b"a: {_target_: nemo.collections.asr.modules.conformer_encoder.ConformerEncoder}\n"
     b"b: {_target_: nemo.collections.tts.torch.data.TTSDataset}\n"
     b"c: {_target_: nemo.collections.common.tokenizers.text_to_speech.tts_tokenizers.EnglishPhonemesTokenizer}\n"
     b"d: {_target_: nemo.collections.asr.losses.ssl_losses.contrastive.ContrastiveLoss}\n"
@@ -456,6 +504,19 @@ BENIGN: dict[str, bytes] = {
     "README.md": b"---\nlicense: mit\n---\n[![badge](x)](y)\n\nTake care: `!!python/object` runs code.\n",
     "merges.txt": "#version: 0.2\nĠ t\n".encode(),
     "table.csv": b"a,b\n1,2\n",
+    "wide.csv": "a,b\n".encode("utf-16"),
+    "notice.txt": "Université\n".encode("latin-1"),
+    "output.log": b"\x1b[32mok\x1b[0m 10%|###\r20%\n",
+    "events.out.tfevents.1": records(b"\x09\0\0\x80\x8a\x1c\xd9\xd9\x41\x1a\x0dbrain.Event:2", b""),
+    "vocabulary.tiktoken": b"IQ== 0\nIg== 1\nISE= 2\n",
+    "original.model": b"IQ== 0\nIg== 1\nISE= 2\n",
+    "sample.wav": wave(),
+    "demo.mp4": b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom\0\0\0\x08mdat",
+    "paper.pdf": b"%PDF-1.5\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<</OpenAction 2 0 R>>\nendobj\ntrailer <<>>\n%%EOF\n",
+    "speech-tags.yaml": b"f: !new:speechbrain.lobes.features.Fbank\n  n_mels: 80\nm: !ref <f>\n"
+    b"n: !name:torch.nn.BatchNorm1d\ne: !new:speechbrain.lobes.models.ECAPA_TDNN.ECAPA_TDNN\n",
+    "noted.md": b"<!-- a note -->\n# Title\n<br>\n",
+    "bytes.msgpack": b"\x81\xa1x\xc4\x04\0\0\x80\x3f",
     "index.html": b"<!DOCTYPE html><html><script>1</script></html>",
     "table.parquet": b"PAR1" + b"\0" * 20 + struct.pack("<I", 10) + b"PAR1",
     "train.py": b"import torch\nprint(1)\n",

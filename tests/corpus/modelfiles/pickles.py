@@ -514,7 +514,35 @@ _TRICKS = {
     ),
 }  # fmt: skip
 
-MALICIOUS: dict[str, bytes] = {**_TRICKS, **_walks(), **_held_out()}
+# Whose first opcode is one that every unpickler takes, and no pickler writes: a text to whoever gives up on it.
+_ODD = {"memo-gap": b"Va\np99999\n", "blank": b"I 1\n", "underscore": b"I1_0\n", "base": b"L0x10\n"}
+_OLD_CALL = b"0cposix\nsystem\n(S'true'\ntR."
+
+
+def _odd() -> dict[str, bytes]:
+    streams = {name: begin + _OLD_CALL for name, begin in _ODD.items()}
+    streams["binary-gap"] = b"Nr\xff\xff\0\0" + _OLD_CALL
+    inside = {
+        f"odd/nested-{name}": whole(call(named("torch.storage", "_load_from_bytes"), raw(s)))
+        for name, s in streams.items()
+    }
+    return {**{f"odd/{name}": stream for name, stream in streams.items()}, **inside}
+
+
+_LATER = {
+    "later/method-by-name": whole(
+        made(named("sklearn.ensemble._stacking", "StackingRegressor"))
+        + mapping(stack_method_=rows(text("eval")))
+        + b"b"
+    ),
+    "later/file-by-name": whole(
+        made(named("sklearn.feature_extraction.text", "CountVectorizer")) + mapping(input=text("filename")) + b"b"
+    ),
+    "later/time-zone": whole(
+        call(named("pandas.core.dtypes.dtypes", "DatetimeTZDtype"), text("ns"), text("dateutil//etc/hostname"))
+    ),
+}
+MALICIOUS: dict[str, bytes] = {**_TRICKS, **_walks(), **_held_out(), **_odd(), **_LATER}
 
 # --- Malformed: none of them may pass, all of them must end
 

@@ -50,6 +50,8 @@ class TorchZip:
                 module = self._inner(member)[len("code/") : -len(".py")].replace("/", ".")
                 archive.read(member, lambda c, module=module: classes.update(_script(archive, c, module)))  # type: ignore[misc]
         examination = archive.examination
+        # What is called otherwise could be a module that Python finds.
+        classes = {name for name in classes if name.startswith("__torch__.")}
         own = {name: Entry(name, _USES, "a class of the archive's own TorchScript") for name in classes}
         examination.allowed = Allowlist(ChainMap(own, dict(examination.allowed.entries)))
 

@@ -81,7 +81,7 @@ def _of_caffe(file: File, _: Folder) -> Iterator[tuple[str, str]]:
 
 def _fields(file: File) -> Iterator[tuple[str, str]]:
     with opened(file) as content:
-        document = whole(content).decode()
+        document = whole(content).decode("utf-8", "surrogateescape")
     yield from textproto.texts(document)
 
 

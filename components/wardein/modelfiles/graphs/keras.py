@@ -34,6 +34,7 @@ _LEGACY_ROOMS = frozenset(
         "",
         "applications",
         "engine",
+        "experimental",
         "initializers",
         "layers",
         "legacy",
@@ -157,6 +158,8 @@ def _known() -> Mapping[str, frozenset[tuple[str, str]]]:
         own = _OWN.fullmatch(module)
         rooms = [own[1] or ""] if own else _LEGACY_ROOMS
         known[kind].update((room, name) for room in rooms if name not in _LAMBDAS)
+    # The activations are also among the operations.
+    known["function"].update([("ops", name) for room, name in known["function"] if room == "activations"])
     return {kind: frozenset(pairs) for kind, pairs in known.items()}
 
 
@@ -250,13 +253,16 @@ class _Configuration:
 
     def _inner(self, text: str, path: _Path, depth: int) -> bool:
         """Visit a configuration in a text, as Keras 2 keeps some; False if it is none."""
-        begin = text.lstrip(_BLANKS)[:1]
-        if begin not in ("{", "["):
+        if text.lstrip(_BLANKS)[:1] not in ("{", "["):
             return False
         data = text.encode("utf-8", "surrogatepass")
         if not _CLASS.search(data):
             return False
-        self.visit(_parsed(self._content, self._examination, data), path, depth + 1)
+        try:
+            value = _parsed(self._content, self._examination, data)
+        except json.JSONDecodeError:
+            return False
+        self.visit(value, path, depth + 1)
         return True
 
     def _object(self, value: Mapping[str, Any], path: _Path) -> None:

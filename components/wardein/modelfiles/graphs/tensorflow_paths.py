@@ -54,7 +54,12 @@ PLACES = ("Placeholder", "PlaceholderWithDefault", "PlaceholderV2")
 _HARMLESS = re.compile(r"[\w.-]*|_temp(_[0-9a-f]{32})?/part")
 _DEFAULTS = ("", "model")
 _MAX_DEPTH = 200
-SAVER, ASSET, HARMLESS, OTHER = frozenset({"saver"}), frozenset({"asset"}), frozenset({"harmless"}), frozenset({"other"})
+SAVER, ASSET, HARMLESS, OTHER = (
+    frozenset({"saver"}),
+    frozenset({"asset"}),
+    frozenset({"harmless"}),
+    frozenset({"other"}),
+)
 # The name of an asset that is only put in its place while the model's tables are filled.
 AT_START = frozenset({"asset at start"})
 

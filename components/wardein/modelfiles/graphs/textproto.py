@@ -206,26 +206,34 @@ class _Parser:
         self._messages -= 1
         if self._messages < 0:
             raise Unexamined(f"is a text of more than {MAX_MESSAGES} messages")
-        numbered = _numbered(kind)
-        parts = bytearray()
+        fields = bytearray()
         while not (self._kind == "end" or (self._kind == "mark" and self._token == end)):
-            if self._kind != "name":
-                raise ValueError(f"no field before character {self._position}")
-            name = self._next()
-            if name not in numbered:
-                raise Unexamined(f"has a field {shown(name)} that is unknown in {kind.rpartition('.')[2]}")
-            number, entry = numbered[name]
-            if self._is(":"):
-                self._next()
-            for value in self._values(number, entry, depth) if self._is("[") else (self._value(number, entry, depth),):
-                parts += value
-            if self._is(";") or self._is(","):
-                self._next()
+            fields += self._field(kind, depth)
         if end and self._kind == "end":
             raise ValueError("a message without its end")
         if end:
             self._next()
-        return bytes(parts)
+        return bytes(fields)
+
+    def _field(self, kind: str, depth: int) -> bytes:
+        """One field of a message, with all its values."""
+        if self._kind != "name":
+            raise ValueError(f"no field before character {self._position}")
+        name = self._next()
+        if name not in _numbered(kind):
+            raise Unexamined(f"has a field {shown(name)} that is unknown in {kind.rpartition('.')[2]}")
+        number, entry = _numbered(kind)[name]
+        if self._is(":"):
+            self._next()
+        if self._is("["):
+            values = bytearray()
+            for value in self._values(number, entry, depth):
+                values += value
+        else:
+            values = bytearray(self._value(number, entry, depth))
+        if self._is(";") or self._is(","):
+            self._next()
+        return bytes(values)
 
     def _values(self, number: int, entry: Field, depth: int) -> Iterator[bytes]:
         """The values of a list."""

@@ -132,7 +132,7 @@ def _follow(graph: Table, buffer: Buffer, codes: Sequence[str], flex: set[tuple[
         code = codes[operation.unsigned(0, 4)]
         if code.startswith(_FLEX):
             if size and length:
-                raise Unexamined(f"has the operation {shown(code)} with two sets of options, of which readers take either")
+                raise Unexamined(f"has the operation {shown(code)} with options in two places")
             options = buffer.take(start, size) if size else buffer.take(far, min(length, MAX_TEXT))
             name = code.removeprefix(_FLEX)
             flex.update((code, operation) for operation in _flex_operations(options) if operation != name)

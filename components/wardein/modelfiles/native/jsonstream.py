@@ -154,7 +154,7 @@ def values(
         noted: Keys that count as beside another although nobody wants their values.
 
     Yields:
-        The values, in the order of their ends.
+        The values, in the order of their ends, and late ones at those of their objects.
 
     Raises:
         Unexamined: If it is not JSON to its last byte, or nested too deep.
@@ -191,7 +191,7 @@ class _Walk:
         closed = self._begin()
         while closed:
             end = window.here - len(closed) + len(closed.rstrip())
-            if self._left:
+            if self._left and self._left.late:
                 beside = frozenset(self._left.keys)
                 yield from (replace(value, beside=beside) for value in self._left.late)
                 self._left = None

@@ -19,6 +19,7 @@ _CHUNK = 256 * 1024
 _DEEPEST = 500
 _MAX_BYTES = 512 * 1024**2
 _MAX_NOTE = 64 * 1024
+_MAX_CONSTANTS = 200_000
 _MAX_BEFORE = 1024**2
 _NAMES = (".pmml", ".xml", ".svg", ".xsl", ".xslt", ".xhtml")
 # What may stand before a document's type or first element; a page for browsers has no declarations of its own.
@@ -146,7 +147,10 @@ class _Reader:
             raise Unexamined("has a constant at no place")
         if int(offset) + int(size) > self._examination.sizes[path]:
             raise Unexamined("has a constant outside of the file that it is in")
-        self._examination.numbers.setdefault(path, []).append((int(offset), int(size)))
+        taken = self._examination.numbers.setdefault(path, [])
+        if len(taken) >= _MAX_CONSTANTS:
+            raise Unexamined(f"has more than {_MAX_CONSTANTS} constants")
+        taken.append((int(offset), int(size)))
 
     def _text(self, data: str) -> None:
         if self._noted:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeGuard
 
 from wardein.modelfiles.content import Content
 from wardein.modelfiles.examination import Examination, shown
@@ -56,9 +56,9 @@ _CLASSES = re.compile(
                "video", 2),
         r"torchvision\.transforms(?:\.transforms|\.v2)?\.[A-Z]\w*",
         r"torchaudio\.transforms\.[A-Z]\w*",
-        r"transformers\.(?:models\.[a-z][a-z0-9_]*\.(?:(?:modeling|configuration|tokenization|processing"
-        r"|image_processing|feature_extraction|video_processing)_[a-z0-9_]+\.)?)?"
-        r"[A-Z]\w*(?:Model|Config|Tokenizer|TokenizerFast|Processor|FeatureExtractor|For[A-Z]\w*|Encoder|Decoder)",
+        r"transformers\.models\.[a-z][a-z0-9_]*\.(?:(?:modeling|configuration|tokenization|processing"
+        r"|image_processing|feature_extraction|video_processing)_[a-z0-9_]+\.)?[A-Z]\w*",
+        r"transformers\.[A-Z]\w*(?:Model|Config|Tokenizer|TokenizerFast|Processor|FeatureExtractor|For[A-Z]\w*|Encoder|Decoder)",
         r"diffusers\.[A-Z]\w*",
         _below("diffusers.models", "activations attention autoencoders controlnet controlnets embeddings lora "
                "normalization resnet unets upsampling vae", 2),
@@ -84,6 +84,8 @@ _PARENTS = ("transformers.models.", "diffusers.", "sentence_transformers.", "tim
 _LONG = 200
 # A name with dots, as it can be imported; numbers are none.
 _IMPORTED = re.compile(r"[^\W\d][\w-]*(?:\.[^\W\d][\w-]*)+")
+# Files have a dot in their names as well; no library has anything to call that is named so.
+_FILES = re.compile(r"[^.]*\.(?:csv|json|npy|parquet|tsv|txt|ya?ml)")
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)*")
 # How YAML writes that there is nothing, or that something is off.
 _NOTHING = frozenset({"", "~", "null", "none", "false", "no", "off", "n", "0"})
@@ -241,25 +243,29 @@ def _tell_called(key: str, value: str, content: Content, examination: Examinatio
 
 def _activation(key: str, value: Any, content: Content, examination: Examination) -> None:
     # A plain name is looked up in a table; sentence-transformers imports and calls one with dots.
-    if isinstance(value, str) and "." in value and not (_LAYER.fullmatch(value) and value.isascii()):
+    if _is_imported(value) and not (_LAYER.fullmatch(value) and value.isascii()):
         _tell_called(key, value, content, examination)
 
 
 def _tokenizer_class(key: str, value: Any, content: Content, examination: Examination) -> None:
-    if isinstance(value, str) and "." in value and not _SENTENCES.fullmatch(value):
+    if _is_imported(value) and not _SENTENCES.fullmatch(value):
         _target(key, value, content, examination)
 
 
 def _types(key: str, value: Any, content: Content, examination: Examination) -> None:
     # The parts of a router, by their names.
-    for text in value.values() if isinstance(value, dict) else ():
-        if isinstance(text, str) and _IMPORTED.fullmatch(text) and not _SENTENCES.fullmatch(text):
+    for _, text in texts(value, key) if isinstance(value, dict) else ():
+        if _is_imported(text) and not _SENTENCES.fullmatch(text):
             _target(key, text, content, examination)
 
 
 def _made_target(key: str, value: Any, content: Content, examination: Examination) -> None:
-    if isinstance(value, str) and _IMPORTED.fullmatch(value):
+    if _is_imported(value):
         _target(key, value, content, examination)
+
+
+def _is_imported(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and _IMPORTED.fullmatch(value) is not None and not _FILES.fullmatch(value)
 
 
 def _is_known_class(name: str) -> bool:
@@ -274,7 +280,7 @@ def _latent_target(key: str, value: Any, content: Content, examination: Examinat
 
 def _class_path(key: str, value: Any, content: Content, examination: Examination) -> None:
     # Whoever trains with Lightning has classes of their own; neither Python's nor a function is one.
-    if not isinstance(value, str) or "." not in value:
+    if not _is_imported(value):
         return
     *parts, last = value.split(".")
     if not _PYTHON.isdisjoint(parts) or not last.lstrip("_")[:1].isupper() or last in _NEVER:
@@ -287,10 +293,10 @@ def _is_of_python(name: str) -> bool:
 
 
 def _parent(key: str, value: Any, content: Content, examination: Examination) -> None:
-    library = value.get("parent_library") if isinstance(value, dict) else None
-    if isinstance(library, str) and not f"{library}.".startswith(_PARENTS):
-        message = f"{key} makes its reader import {shown(library)}"
-        examination.tell(rules.INSTANTIATE, content, message, identity=_identity(key, library))
+    for where, library in texts(value, key):
+        if where.endswith(".parent_library") and not f"{library}.".startswith(_PARENTS):
+            message = f"{key} makes its reader import {shown(library)}"
+            examination.tell(rules.INSTANTIATE, content, message, identity=_identity(key, library))
 
 
 def _library(key: str, value: Any, content: Content, examination: Examination) -> None:

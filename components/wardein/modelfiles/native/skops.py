@@ -56,6 +56,7 @@ _USES: dict[str, Use] = {
     "QuantileForestNode": "new",
 }
 _LOSSES = ("sklearn._loss._loss", "sklearn.linear_model._sgd_fast")
+_KINDS_OF_FUNCTIONS = frozenset({"function", "ufunc", "builtin_function_or_method", "_ArrayFunctionDispatcher"})
 _BIT_GENERATORS = frozenset({"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"})
 
 
@@ -77,7 +78,6 @@ def examine_schema(content: Content, examination: Examination) -> None:
     schema = json.loads(text)
     if not isinstance(schema, dict) or "__loader__" not in schema:
         raise Unexamined("has a schema that names no loader")
-    protocol = schema.get("protocol", 0)
     waiting: list[Any] = [schema]
     while waiting:
         item = waiting.pop()
@@ -86,11 +86,11 @@ def examine_schema(content: Content, examination: Examination) -> None:
         elif isinstance(item, dict):
             waiting.extend(item.values())
             if "__loader__" in item:
-                for message in _problems(item, protocol, examination):
+                for message in _problems(item, examination):
                     examination.tell(rules.SKOPS, content, message, identity=message)
 
 
-def _problems(node: dict[str, Any], protocol: Any, examination: Examination) -> Iterator[str]:
+def _problems(node: dict[str, Any], examination: Examination) -> Iterator[str]:
     """What a node asks for that is not allowed."""
     loader, module, name = (node.get(key) for key in ("__loader__", "__module__", "__class__"))
     if not isinstance(loader, str) or not isinstance(module, str) or not isinstance(name, str):
@@ -115,18 +115,16 @@ def _problems(node: dict[str, Any], protocol: Any, examination: Examination) -> 
     elif loader not in _USES:
         yield f"has a loader that is not known: {shown(loader)}"
     else:
-        yield from _named(loader, module, name, node, protocol, examination)
+        yield from _named(loader, module, name, node, examination)
 
 
-def _named(
-    loader: str, module: str, name: str, node: dict[str, Any], protocol: Any, examination: Examination
-) -> Iterator[str]:
+def _named(loader: str, module: str, name: str, node: dict[str, Any], examination: Examination) -> Iterator[str]:
     use = _USES[loader]
     names = [(module, name)]
     if loader == "FunctionNode" and isinstance(node.get("content"), dict):
-        # The form of the first protocol, which a file may still choose; later readers go by module and class.
-        first = [(str(node["content"].get("module_path")), str(node["content"].get("function")))]
-        names = first if type(protocol) is int and protocol == 0 else [*first, *names]
+        # The form of the first protocol, whose class says what kind of function it is; other readers go by the class.
+        first = str(node["content"].get("module_path")), str(node["content"].get("function"))
+        names = [first] if module == first[0] and name in _KINDS_OF_FUNCTIONS else [first, *names]
     if loader == "RandomGeneratorNode" and _bit_generator(node) not in _BIT_GENERATORS:
         yield "has a random generator of no known kind"
     if loader == "LossNode" and module not in _LOSSES:

@@ -20,6 +20,7 @@ from wardein.modelfiles.pickles.teller import Teller
 from wardein.modelfiles.pickles.values import Box, Dtype, Global, Instance, Unknown, Value
 
 _LONGEST = 300
+_DEEPEST = 4
 
 
 class Judge:
@@ -173,6 +174,8 @@ class Judge:
             # The class that it makes something of is no value.
             kept = args if rule not in TAKE_A_CLASS or args.items is None else Box("tuple", at, list(args.items[1:]))
             self.value(kept, at)
+        if what.module.startswith("pandas") and self._opens_a_time_zone(args, _DEEPEST):
+            return self._refused(at, f"calls {self._text(what, args)} with a time zone that is read from a file")
         if rule is None or self._vouched_for(what):
             return what.instance
         try:
@@ -182,6 +185,13 @@ class Judge:
             return rule(self, what, items, at)
         except Refused as reason:
             return self._refused(at, f"calls {self._text(what, args)} {reason}")
+
+    def _opens_a_time_zone(self, value: Value, depth: int) -> bool:
+        """Whether there is the name of a time zone among what pandas is given for which dateutil opens any file."""
+        if self.atoms.kind(value) == "text":
+            return (self.atoms.text(value) or "").startswith("dateutil/")
+        items = self.atoms.items(value) if depth else None
+        return any(self._opens_a_time_zone(item, depth - 1) for item in items or ())
 
     def _vouched_for(self, what: Global) -> bool:
         name = f"{what.module}.{what.name}"

@@ -63,6 +63,7 @@ class Machine:
         frame_end: Where the present frame ends; 0 without one.
         joblib: Whether arrays may stand in the stream, as joblib writes them.
         uneven: Why unpicklers may disagree on the stream; empty if they do not.
+        others_stop: Whether who takes joblib's arrays for more of the stream has come to an end by now.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Machine:
         self.memo = Memo(content.size)
         self.protocol = self.frame_end = 0
         self.uneven = ""
+        self.others_stop = False
         self.joblib = joblib
         self._most_windows = windows
 
@@ -160,18 +162,22 @@ class Machine:
                 if len(stack) <= fence:
                     raise Unexamined("puts aside what is not there")
                 value = stack[-1]
-                if index == len(codes):
+                if index == len(codes) and memo.dense:
                     put(value if type(value) is int else memo.code(value))
                 else:
                     memo.put(index, value)
             elif code in _BINGETS:
                 if code == _BINGET:
-                    index = codes[buffer[at + 1]]
+                    index = buffer[at + 1]
                     at += 2
                 else:
-                    index = codes[int.from_bytes(buffer[at + 1 : at + 5], "little")]
+                    index = int.from_bytes(buffer[at + 1 : at + 5], "little")
                     at += 5
-                push(index if index >= 0 else objects[-1 - index])
+                if memo.dense:
+                    index = codes[index]
+                    push(index if index >= 0 else objects[-1 - index])
+                else:
+                    push(memo.get(index))
             elif width := _COUNTED[code]:
                 push(base + at)
                 length = int.from_bytes(buffer[at + 1 : at + 1 + width], "little")
@@ -257,6 +263,8 @@ class Machine:
             self.judge.leftover(at)
         if self.frame_end and at + 1 != self.frame_end:
             self.uneven = self.uneven or f"ends within a frame at byte {at}"
+        if self.memo.is_far:
+            self.uneven = self.uneven or "numbers what it puts aside in a way that no pickler does"
         if self.uneven:
             self.judge.uneven = self.judge.uneven or self.uneven
         return Ended(at + 1, value)

@@ -12,6 +12,7 @@ _MOST_BYTES = 64 * 1024**2
 # Python 2 counts from one; what leaves out more than that is no pickler.
 _MOST_LEFT_OUT = 4096
 _MOST_OBJECTS = 50_000
+_MOST_FAR = 10_000
 
 
 class Memo:
@@ -31,6 +32,7 @@ class Memo:
         self._unset = -(2 ** (8 * self.codes.itemsize - 1))
         self._shared: dict[Instance | Global, int] = {}
         self._left_out = 0
+        self._far: dict[int, int] = {}  # by numbers that no pickler gives, and every unpickler takes
 
     def code(self, value: Value) -> int:
         """The number that stands for a value."""
@@ -38,7 +40,7 @@ class Memo:
             return value
         if type(value) is Box:
             # Of many, only the kind is kept.
-            return value.at if len(self.objects) > _MOST_OBJECTS else self._kept(value)
+            return value.at if len(self.objects) > _MOST_OBJECTS and not value.unfit else self._kept(value)
         if isinstance(value, (Global, Instance)):  # one of each: they hold nothing of their own
             if value not in self._shared:
                 self._shared[value] = self._kept(value)
@@ -49,34 +51,45 @@ class Memo:
 
     def memoize(self, value: Value) -> None:
         """Put a value under the next number, which is how many are set."""
-        self.put(len(self.codes) - self._left_out, value)
+        self.put(len(self.codes) - self._left_out + len(self._far), value)
 
     def put(self, index: int, value: Value) -> None:
         """Put a value under a number."""
         count = len(self.codes)
-        if index >= count + _MOST_LEFT_OUT:
-            raise Unexamined("numbers what it puts aside in a way that no pickler does")
+        if index in self._far or index >= count + _MOST_LEFT_OUT:
+            self._far[index] = self.code(value)
+            self.dense = False
+            if len(self._far) > _MOST_FAR:
+                raise Unexamined("numbers what it puts aside in a way that no pickler does")
+            return
         if index >= count:
             self.codes.extend([self._unset] * (index - count + 1))
             self._left_out += index - count + 1
         if self.codes[index] == self._unset:
             self._left_out -= 1
         self.codes[index] = self.code(value)
-        self.dense = not self._left_out
+        self.dense = not self._left_out and not self._far
 
     def get(self, index: int) -> Value:
         """The value under a number."""
-        if not 0 <= index < len(self.codes) or self.codes[index] == self._unset:
+        code: int = self._far.get(index, self._unset)
+        if code == self._unset and 0 <= index < len(self.codes):
+            code = self.codes[index]
+        if code == self._unset:
             raise Unexamined("takes back what it never put aside")
-        code = self.codes[index]
         return code if code >= 0 else self.objects[-1 - code]
 
     def copy(self) -> Memo:
         """Another one with the same values."""
         other = Memo(2 ** (8 * self.codes.itemsize - 1) - 1)
         other.codes, other.objects, other.dense = self.codes[:], list(self.objects), self.dense
-        other._shared, other._left_out = dict(self._shared), self._left_out
+        other._shared, other._left_out, other._far = dict(self._shared), self._left_out, dict(self._far)
         return other
+
+    @property
+    def is_far(self) -> bool:
+        """Whether there are numbers that no pickler gives."""
+        return bool(self._far)
 
     def check(self) -> None:
         """See to it that it does not grow without bounds."""

@@ -85,6 +85,7 @@ def acts_otherwise(machine: Machine, at: int) -> bool:
 
     A pickle of its own begins with an empty memo; who takes it for more of the stream goes on with the one before.
     """
+    machine.judge.atoms.work(len(machine.memo.codes) + len(machine.stack) + 100)
     other = Machine(machine.content, _Doubter(machine.content, machine.judge.examination), _WINDOWS)
     other.stack, other.marks, other.memo = list(machine.stack), list(machine.marks), machine.memo.copy()
     try:

@@ -14,6 +14,12 @@ from wardein.modelfiles.pickles.values import Box, Instance, Value
 
 _OWN = re.compile(r"(?!__doc__)__\w*__", re.ASCII)  # statsmodels hands its results their descriptions
 _LONG = 500
+# Where an estimator looks a method up by its name, and the names that it looks up.
+_METHOD_KEYS = ("stack_method", "stack_method_", "chain_method", "chain_method_", "_response_method", "response_method")
+_METHODS = {
+    *("auto", "predict", "predict_proba", "predict_log_proba", "decision_function", "score_samples", "transform"),
+    *("drop", "passthrough"),
+}
 # joblib's place holders for arrays in files of their own, in which objects may be.
 _COMPANIONS = {
     f"joblib.{module}.{name}"
@@ -44,10 +50,24 @@ def judge_state(made: Instance | Box, state: Value, atoms: Atoms) -> None:
             _judge_names(of, part, atoms)
     if of in _COMPANIONS:
         raise Refused(_companion(state, atoms), rules.COMPANION)
-    if of == "functools.partial" and not (items and is_bindable(items[0])):
-        raise Refused(f"sets the function of a {of}")
+    if of == "functools.partial" and not (items and is_bindable(items[0]) and atoms.items(items[1]) in ([], ())):
+        raise Refused(f"sets the function of a {of}, or what it is called with")
+    if of.startswith(("sklearn.", "imblearn.")):
+        _judge_estimator(of, state, atoms)
     if of.startswith("statsmodels."):
         _judge_formula(of, state, atoms)
+
+
+def _judge_estimator(of: str, state: Value, atoms: Atoms) -> None:
+    """Judge the parameters of an estimator by which it calls something by its name, or opens files."""
+    entries = atoms.mapping(state) if atoms.kind(state) == "dict" else None
+    for name, value in (entries or {}).items():
+        if name in _METHOD_KEYS:
+            for method in atoms.items(value) or [] if atoms.kind(value) in ("list", "tuple") else [value]:
+                if atoms.kind(method) != "None" and atoms.text(method) not in _METHODS:
+                    raise Refused(f"has {of} call a method of another name, {atoms.show(method)}", rules.USE)
+        if name == "input" and of.endswith("Vectorizer") and atoms.text(value) != "content":
+            raise Refused(f"has {of} open files when it predicts", rules.USE)
 
 
 def _judge_names(of: str, state: Value, atoms: Atoms) -> None:

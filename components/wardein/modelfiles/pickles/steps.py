@@ -22,6 +22,12 @@ _WHOLE = re.compile(rb"-?(?:0|[1-9]\d*)\r?|0[01]\r?", re.ASCII)
 _LONG = re.compile(rb"-?(?:0|[1-9]\d*)L?\r?", re.ASCII)
 _FLOAT = re.compile(rb"[+-]?(?:\d+\.?\d*(?:e[+-]?\d+)?|inf|nan)\r?", re.ASCII | re.IGNORECASE)
 _INDEX = re.compile(rb"\d{1,10}\r?", re.ASCII)
+# What one unpickler or the other takes for a number all the same.
+_NUMBER_TO_SOME = re.compile(
+    rb"\s*[+-]?(?:(?:0[xob])?[\da-f_]+l?|[\d_]*\.?[\d_]*(?:e[+-]?[\d_]+)?|inf(?:inity)?|nan)\s*",
+    re.ASCII | re.IGNORECASE,
+)
+_INDEX_TO_SOME = re.compile(rb"\s*\+?[\d_]{1,40}\s*", re.ASCII)
 
 
 def _line(machine: Machine, at: int) -> tuple[bytes, int]:
@@ -46,8 +52,11 @@ def _past_line(machine: Machine, at: int) -> int:
 def _written(form: re.Pattern[bytes]) -> Step:
     def step(machine: Machine, at: int) -> int:
         end = _past_line(machine, at + 1)
-        if end - at < _LINE and not form.fullmatch(machine.content.at(at + 1, end - at - 2)):
-            raise Unexamined(f"has a number that loaders may read differently at byte {at}")
+        text = machine.content.at(at + 1, min(end - at - 2, _LINE))
+        if not form.fullmatch(text):
+            if end - at < _LINE and not _NUMBER_TO_SOME.fullmatch(text):
+                raise Unexamined(f"has no number where one has to be at byte {at}")
+            machine.uneven = machine.uneven or f"has a number that loaders may read differently at byte {at}"
         machine.stack.append(at)
         return end
 
@@ -58,7 +67,9 @@ def _string(machine: Machine, at: int) -> int:
     end = _past_line(machine, at + 1)
     quotes = machine.content.at(at + 1, 1) + machine.content.at(end - 2, 1)
     if end - at < 4 or quotes not in (b"''", b'""'):
-        raise Unexamined(f"has a text without quotes at byte {at}")
+        if not machine.content.at(max(end - _LINE, at + 2), min(_LINE, end - at - 2)).rstrip().endswith((b"'", b'"')):
+            raise Unexamined(f"has a text without quotes at byte {at}")
+        machine.uneven = machine.uneven or f"has blanks behind a text, which loaders take or refuse, at byte {at}"
     machine.stack.append(at)
     return end
 
@@ -105,18 +116,26 @@ def _dup(machine: Machine, at: int) -> int:
 
 def _get(machine: Machine, at: int) -> int:
     line, end = _line(machine, at + 1)
-    if not _INDEX.fullmatch(line):
-        raise Unexamined("takes back what it never put aside")
-    machine.stack.append(machine.memo.get(int(line)))
+    machine.stack.append(machine.memo.get(_index(machine, line, "takes back what it never put aside")))
     return end
 
 
 def _put(machine: Machine, at: int) -> int:
     line, end = _line(machine, at + 1)
-    if not _INDEX.fullmatch(line):
-        raise Unexamined("numbers what it puts aside in a way that no pickler does")
-    machine.memo.put(int(line), machine.top())
+    machine.memo.put(_index(machine, line, "puts something aside under no number"), machine.top())
     return end
+
+
+def _index(machine: Machine, line: bytes, broken: str) -> int:
+    """The number that a line gives, in whatever spelling an unpickler takes."""
+    if not _INDEX.fullmatch(line):
+        if not _INDEX_TO_SOME.fullmatch(line):
+            raise Unexamined(broken)
+        machine.uneven = machine.uneven or "numbers what it puts aside in a way that no pickler does"
+    try:
+        return int(line)
+    except ValueError:
+        raise Unexamined(broken) from None
 
 
 def _collected(kind: str) -> Step:
