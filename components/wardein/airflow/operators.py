@@ -221,7 +221,8 @@ class SmokeTestOperator(StepOperator):
     that do not add up to one, numbers that are not finite or out of bounds.
 
     A model that cannot be read, is refused, or whose process dies ends in ERROR, unless it tried something
-    forbidden. What this machine's kernel cannot prevent or tell is a finding that does not fail.
+    forbidden. What this machine's kernel cannot prevent is a finding that does not fail; where it cannot tell
+    what the model tries, that was not examined, which is an ERROR.
 
     References: MITRE ATLAS AML.T0011.000 (unsafe AI artifacts), CWE-502. The Linux kernel's documentation of
     Landlock and of seccomp filters.

@@ -27,6 +27,8 @@ NO_LANDLOCK = "no Landlock: files that this user may read can be read"
 NO_FILTER = "no filter of system calls: processes can be started and files written"
 NO_SUPERVISOR = "no supervised filter of system calls: what is forbidden fails, and nobody is told"
 ELSEWHERE = "no Linux: nothing but memory and time is limited"
+# Where one of these is missing, nobody knows what a model attempts.
+UNWATCHED = (NO_FILTER, NO_SUPERVISOR, ELSEWHERE)
 _NEW_USER, _NEW_OTHERS = 0x10000000, 0x40000000 | 0x08000000 | 0x04000000  # network, IPC and names
 _MAX_DESCRIPTORS, _MAX_THREADS = 256, 1024
 # What Python and numerical libraries read beside their own folders.
