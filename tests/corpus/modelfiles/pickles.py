@@ -538,6 +538,16 @@ _LATER = {
     "later/file-by-name": whole(
         made(named("sklearn.feature_extraction.text", "CountVectorizer")) + mapping(input=text("filename")) + b"b"
     ),
+    "memory/more-objects-than-there-are": whole(
+        call(named("numpy.core.multiarray", "_reconstruct"), named("numpy", "ndarray"), row(number(0)), raw(b"b"))
+        + b"("
+        + number(1)
+        + row(number(210))
+        + dtype("O8", *_OBJECTS)
+        + b"\x89"
+        + rows(text("a"))
+        + b"tb"
+    ),
     "later/time-zone": whole(
         call(named("pandas.core.dtypes.dtypes", "DatetimeTZDtype"), text("ns"), text("dateutil//etc/hostname"))
     ),

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from wardein.modelfiles.examination import Unexamined, shown
-from wardein.modelfiles.pickles import rules
+from wardein.modelfiles.pickles import dtypes, rules
 from wardein.modelfiles.pickles.arguments import is_bindable
 from wardein.modelfiles.pickles.atoms import Atoms
 from wardein.modelfiles.pickles.refused import Refused
-from wardein.modelfiles.pickles.values import Box, Instance, Value
+from wardein.modelfiles.pickles.values import Box, Dtype, Instance, Value
 
 _OWN = re.compile(r"(?!__doc__)__\w*__", re.ASCII)  # statsmodels hands its results their descriptions
 _LONG = 500
@@ -52,10 +53,23 @@ def judge_state(made: Instance | Box, state: Value, atoms: Atoms) -> None:
         raise Refused(_companion(state, atoms), rules.COMPANION)
     if of == "functools.partial" and not (items and is_bindable(items[0]) and atoms.items(items[1]) in ([], ())):
         raise Refused(f"sets the function of a {of}, or what it is called with")
+    if of.startswith("numpy.") and atoms.kind(state) == "tuple" and items:
+        _judge_array(of, items, atoms)
     if of.startswith(("sklearn.", "imblearn.")):
         _judge_estimator(of, state, atoms)
     if of.startswith("statsmodels."):
         _judge_formula(of, state, atoms)
+
+
+def _judge_array(of: str, items: Sequence[Value], atoms: Atoms) -> None:
+    """See to it that an array of objects has as many as its shape says: numpy takes what lies behind them for more."""
+    place = next((number for number, item in enumerate(items) if isinstance(item, Dtype)), 0)
+    dtype = items[place]
+    if not isinstance(dtype, Dtype) or not dtype.objects or not 0 < place < len(items) - 2:
+        return
+    shape, held = dtypes.shape_of(items[place - 1], atoms), atoms.items(items[place + 2])
+    if shape is None or (held is not None and dtypes.product(shape) != len(held)):
+        raise Refused(f"gives {of} another number of objects than its shape says", rules.STATE)
 
 
 def _judge_estimator(of: str, state: Value, atoms: Atoms) -> None:
