@@ -270,9 +270,7 @@ PARSERS: dict[str, Parser] = {
             "predicate": predicate(),
         },
     ),
-    "bundle statement": Parser(
-        lambda content: model_signing.signed_files(envelope.Envelope(content, "", ())), bundle_statement()
-    ),
+    "bundle statement": Parser(model_signing.signed_in, bundle_statement()),
     "waiver": Parser(read_waiver, waiver(), (WardeinError, ValueError, TypeError)),
     "summaries": Parser(read_summaries, summary()),
     "suite": Parser(read_suite, SUITE),
@@ -362,7 +360,11 @@ def parsers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Parser]:
 
     (folder / "i.tar").write_bytes(b"an image, as far as a manifest goes")
     lines = (folder / "audit.jsonl").read_bytes().splitlines()
-    bundle = {"mediaType": model_signing.MEDIA_TYPE, "verificationMaterial": {}, "dsseEnvelope": dsse()}
+    bundle = {
+        "mediaType": model_signing.MEDIA_TYPE,
+        "verificationMaterial": {"publicKey": {"hint": ""}},
+        "dsseEnvelope": dsse(),
+    }
     del bundle["dsseEnvelope"]["signatures"][0]["other_headers"]
     return PARSERS | {
         "trust root": of_file(trust.load, "trust.json", json.loads((folder / "house" / "trust.json").read_text())),

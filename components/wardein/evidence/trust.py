@@ -257,11 +257,11 @@ def _can_verify(trusted: TrustedKey, where: str) -> None:
             openpgp.check(trusted.key)
         else:
             trusted.key.verify_signature(Signature(trusted.key.keyid, "00"), b"")
-    except UnverifiedSignatureError:
-        pass
     except (VerificationError, WardeinError) as error:  # first: it is a kind of the next
         why = f"{trusted.key.keytype}/{trusted.key.scheme}: {error.__cause__ or error}"
         raise WardeinError(f"the key of {trusted.name} is not what it says it is ({why})", where=where) from None
+    except UnverifiedSignatureError:
+        pass
     if bits := too_few_bits(trusted.key):
         raise WardeinError(
             f"the key of {trusted.name} is an RSA key of {bits} bits, too few to be believed", where=where
