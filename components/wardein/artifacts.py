@@ -39,6 +39,10 @@ Source = Annotated[Path, In("Source")]
 Baseline = Annotated[Path, In("Baseline")]
 # A folder of advisories in the OSV format, one JSON file each.
 Advisories = Annotated[Path, In("Advisories")]
+# What a table's columns are, and how an attacker may change them (docs/features.md).
+Features = Annotated[Path, In("Features")]
+# A Python script that attacks a model, and says by contract what it found.
+Script = Annotated[Path, In("Script")]
 # What a tool of somebody else's wrote.
 ForeignReport = Annotated[Path, In("ForeignReport")]
 # Evidence that a document is filled in from; no verdict depends on it.

@@ -36,18 +36,23 @@ def memory() -> int:
         return os.dup(file.fileno())
 
 
-def give(descriptor: int, table: pd.DataFrame) -> dict[str, Any]:
+def give(descriptor: int, table: pd.DataFrame, *, named: bool = False) -> dict[str, Any]:
     """Write rows for an :class:`Inbox`, and return what to say of them.
 
     Rows of nothing but float64, which is most of what attacks ask about, go as one array, in the order in memory that
     a model would see it in; everything else as pickle has it. The names of the columns are known on the other side.
+
+    Args:
+        descriptor: Where to write.
+        table: The rows.
+        named: Whether there are other columns than the model's, so that their names have to be told.
     """
     import numpy as np
     import pandas as pd
 
     index = table.index
     plain = isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
-    if plain and len(table.columns) and all(kind == np.float64 for kind in table.dtypes):
+    if plain and not named and len(table.columns) and all(kind == np.float64 for kind in table.dtypes):
         array = table.to_numpy()
         order = "C" if array.flags.c_contiguous and not array.flags.f_contiguous else "F"
         _write(descriptor, array.ravel(order).view(np.uint8).data, 0)

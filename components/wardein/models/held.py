@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from wardein.models.container import Refused
+from wardein.models.insides import INSIDES, split
 from wardein.models.natives import Native
 from wardein.models.sanity import takes_arrays
 
@@ -89,6 +90,10 @@ class Held:
 
     def answer(self, question: str, rows: pd.DataFrame | None) -> Answer:
         """What it says, as JSON and as arrays."""
+        if question in INSIDES:
+            model = self._model if isinstance(self._model, Native) else self._fitted()
+            own, more = (None, {}) if rows is None else split(rows, self.columns)
+            return INSIDES[question](model, own, more)
         return self._answers[question](rows)
 
     def _named_classes(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    Ask = Callable[[str, pd.DataFrame | None], tuple[Mapping[str, Any], list[np.ndarray]]]
+    Ask = Callable[..., tuple[Mapping[str, Any], list[np.ndarray]]]
 
 _CLASSES = re.compile(r"object|\|b1|[<>|][iu][1248]|[<>]f[248]|[<>]U[0-9]{1,5}")
 
@@ -73,9 +73,38 @@ class Predictor:
         """
         return self._only(*self._asked("transform", rows))
 
-    def _asked(self, question: str, rows: pd.DataFrame | None) -> tuple[Mapping[str, Any], list[np.ndarray]]:
+    def inside(
+        self, question: str, rows: pd.DataFrame | None = None, **more: np.ndarray
+    ) -> tuple[Mapping[str, Any], list[np.ndarray]]:
+        """What the model's process says of its inside (:mod:`wardein.models.insides`); nothing of it is checked.
+
+        Args:
+            question: ``trees``, ``gradients``, ``stored`` or ``refit``.
+            rows: Rows with the model's features, if the question is about rows.
+            more: What goes with each row: numbers or truth values, shape (n,) or (n, k).
+
+        Raises:
+            WardeinError: If it cannot answer.
+        """
+        import numpy as np
+        import pandas as pd
+
+        from wardein.models.insides import ALSO
+
+        if rows is None or not more:
+            return self._asked(question, rows)
+        columns = {
+            f"{ALSO}{name}.{i}": column
+            for name, values in more.items()
+            for i, column in enumerate(np.atleast_2d(values.T))
+        }
+        return self._asked(question, pd.concat([rows, pd.DataFrame(columns, index=rows.index)], axis=1), named=True)
+
+    def _asked(
+        self, question: str, rows: pd.DataFrame | None, *, named: bool = False
+    ) -> tuple[Mapping[str, Any], list[np.ndarray]]:
         try:
-            return self.ask(question, rows)
+            return self.ask(question, rows, named=named) if named else self.ask(question, rows)
         except Failed as error:
             raise WardeinError(
                 f"the model cannot predict these rows ({error.kind}: {str(error)[:200]})",

@@ -119,13 +119,19 @@ class Session:
         return facts
 
     def ask(
-        self, question: str, rows: pd.DataFrame | None = None, seconds: float = _QUESTION_SECONDS
+        self,
+        question: str,
+        rows: pd.DataFrame | None = None,
+        *,
+        named: bool = False,
+        seconds: float = _QUESTION_SECONDS,
     ) -> tuple[Mapping[str, Any], list[np.ndarray]]:
         """Ask it something about rows.
 
         Args:
             question: What.
-            rows: The rows, with the model's features and nothing else.
+            rows: The rows, with the model's features and, if ``named``, further columns.
+            named: Whether there are further columns.
             seconds: How long the answer may take, if that is less than what is left to it in all.
 
         Returns:
@@ -135,7 +141,7 @@ class Session:
             Failed: If it raised an exception.
             WardeinError: If it ends, or does not answer in time.
         """
-        said = None if rows is None else exchange.give(self._given, rows)
+        said = None if rows is None else exchange.give(self._given, rows, named=named)
         self._say({"do": question, "rows": said})
         reply = self._hear(seconds)
         if "needs" in reply:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from wardein.errors import WardeinError
-from wardein.models.predictors import Classifier
+from wardein.models.predictors import Classifier, Regressor
 from wardein.tables import labels_of
 
 if TYPE_CHECKING:
@@ -63,17 +63,45 @@ def observe(model: Classifier, table: pd.DataFrame, label: str, *, probabilities
     classes = tuple(text_of(name) for name in model.classes)
     labels_of(table, label)
     truth = _indices(table[label], classes, f"the label column {label!r} holds", "--data")
-    if label in model.features:
-        raise WardeinError(
-            f"the model takes the label column {label!r} as a feature",
-            where="--model",
-            mend="name the column it predicts, or fit it without that column",
-        )
+    _refuse_label_as_feature(model, label)
     rows = model.rows(table, complete=False)
     given = model.predict(rows)
     scores = model.predict_proba(rows) if probabilities else None
     predicted = _indices(given, classes, "the model predicts", "--model")
     return Outcomes(classes, truth, predicted, scores if scores is None else _checked(scores, len(table), len(classes)))
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Labels and predictions of a regressor, row by row, shape (n,)."""
+
+    truth: np.ndarray
+    predicted: np.ndarray
+
+
+def observe_numbers(model: Regressor, table: pd.DataFrame, label: str) -> Numbers:
+    """Let a regressor predict every row of a table.
+
+    Raises:
+        WardeinError: If the label or a feature is missing or broken, the label holds no numbers, or the model predicts
+            anything else than one finite number a row.
+    """
+    import numpy as np
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    truth = labels_of(table, label)
+    if not is_numeric_dtype(table[label]) or is_bool_dtype(table[label]) or not np.isfinite(truth.astype(float)).all():
+        mend = "name the column of numbers that the regressor predicts"
+        raise WardeinError(f"the label column {label!r} does not hold finite numbers", where="--data", mend=mend)
+    _refuse_label_as_feature(model, label)
+    predicted = model.predict(model.rows(table, complete=False))
+    if predicted.ndim == 2 and predicted.shape[1] == 1:
+        predicted = predicted[:, 0]
+    if predicted.ndim != 1:
+        raise WardeinError(f"predicts {predicted.shape[1]} numbers a row, not one", where="--model")
+    if not np.isfinite(predicted).all():
+        raise WardeinError("predicts numbers that are infinite or missing", where="--model")
+    return Numbers(truth.astype(float), predicted.astype(float))
 
 
 def text_of(value: Any) -> str:
@@ -86,6 +114,15 @@ def text_of(value: Any) -> str:
 def slice_value(text: str) -> str:
     """A name from the data as part of a metric's slice: short, on one line, without what separates its parts."""
     return " ".join(text.replace(",", ";").replace("=", ":").split())[:MAX_LENGTH].strip()
+
+
+def _refuse_label_as_feature(model: Classifier | Regressor, label: str) -> None:
+    if label in model.features:
+        raise WardeinError(
+            f"the model takes the label column {label!r} as a feature",
+            where="--model",
+            mend="name the column it predicts, or fit it without that column",
+        )
 
 
 def _indices(values: Any, classes: tuple[str, ...], what: str, where: str) -> np.ndarray:
