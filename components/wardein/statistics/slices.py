@@ -44,7 +44,7 @@ def find_slices(
     most: int = 20,
     seed: int = 0,
 ) -> list[Slice]:
-    """Slices in which the mean of ``values`` is higher than elsewhere by more than ``tolerance``, the worst first.
+    """Slices where the mean of ``values`` is higher than elsewhere by more than ``tolerance``, the worst first.
 
     Args:
         table: The rows.
