@@ -11,6 +11,7 @@ from wardein import __version__, wire
 from wardein.errors import missing_extra, printable
 from wardein.export.grouped import MAX_RULES, groups, places, severities
 from wardein.html.pictures import pictures
+from wardein.html.words import words
 from wardein.report import Metric, Report
 
 TEMPLATE = Path(__file__).with_name("page.html")
@@ -50,6 +51,7 @@ def _section(report: Report) -> dict[str, Any]:
         "core": wire.core_sha256(report),
         "share": f"{min(share, 1.0):.0%}",
         "pictures": pictures(report),
+        "words": words(report),
         "metrics": [(metric, _value(metric)) for metric in report.metrics],
         "skipped": report.coverage.skipped[:MAX_SKIPPED],
         "more_skipped": max(len(report.coverage.skipped) - MAX_SKIPPED, 0),

@@ -15,8 +15,27 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Slice keys that are continuous quantities: metrics that differ in one of them are points of a curve.
-AXES = {"epsilon": "perturbation ε, in units of each feature's scale", "probability": "predicted probability"}
-MAX_GROUPS = 24
+AXES = {
+    "epsilon": "perturbation ε, in units of each feature's scale",
+    "probability": "predicted probability",
+    "edits": "columns edited",
+    "fpr": "false positive rate (logarithmic)",
+    "noise": "noise, in units of each feature's scale",
+    "missing": "share of cells missing",
+    "outcomes": "outcomes seen",
+}
+_LOGARITHMIC = ("fpr",)
+# Whose picture comes first; metrics that are not named come after them.
+FIRST = (
+    "robust_accuracy",
+    "membership_tpr",
+    "accuracy_difference",
+    "demographic_parity_difference",
+    "selection_rate",
+    "observed_share",
+    "recall",
+)
+MAX_GROUPS, MAX_PICTURES = 24, 6
 _COLOURS = ("#0b6e99", "#c2410c", "#4d7c0f", "#7c3aed", "#b45309", "#0f766e")
 _STYLE = {
     "svg.fonttype": "none",
@@ -30,16 +49,18 @@ _STYLE = {
 
 
 def pictures(report: Report) -> list[str]:
-    """One SVG for each proportion that was measured on more than one slice, and differs."""
+    """An SVG for each proportion that was measured on more than one slice, and differs; the most telling ones first."""
+    drawn: dict[tuple[str, str], list[Metric]] = {}
+    for metric in report.metrics:
+        if metric.slice and metric.unit == "1":
+            drawn.setdefault((metric.name, _axis(metric)), []).append(metric)
     found = []
-    for name in dict.fromkeys(metric.name for metric in report.metrics):
-        metrics = [m for m in report.metrics if m.name == name and m.slice and m.unit == "1"]
+    for (name, axis), metrics in sorted(drawn.items(), key=lambda item: _rank(item[0][0])):
         if len(metrics) > 1 and len({metric.value for metric in metrics}) > 1:
             criteria = [criterion for criterion in report.criteria if criterion.metric == name]
-            axis = _axis(metrics)
             if axis or len(metrics) <= MAX_GROUPS:
                 found.append(_curve(metrics, axis, criteria) if axis else _groups(metrics, criteria))
-    return found
+    return found[:MAX_PICTURES]
 
 
 def slices(metric: Metric) -> dict[str, str]:
@@ -47,8 +68,12 @@ def slices(metric: Metric) -> dict[str, str]:
     return dict(part.partition("=")[::2] for part in metric.slice.split(", "))
 
 
-def _axis(metrics: Sequence[Metric]) -> str:
-    return next((key for key in AXES if all(key in slices(metric) for metric in metrics)), "")
+def _axis(metric: Metric) -> str:
+    return next((key for key in AXES if key in slices(metric)), "")
+
+
+def _rank(name: str) -> int:
+    return FIRST.index(name) if name in FIRST else len(FIRST)
 
 
 def _curve(metrics: Sequence[Metric], axis: str, criteria: Sequence[Criterion]) -> str:
@@ -72,6 +97,8 @@ def _curve(metrics: Sequence[Metric], axis: str, criteria: Sequence[Criterion]) 
             axes.annotate(
                 f" {criterion.comparator} {criterion.threshold:g}", (float(at), criterion.threshold), va="top"
             )
+    if axis in _LOGARITHMIC:
+        axes.set_xscale("log")
     axes.set_xlabel(AXES[axis])
     axes.set_ylabel(_words(metrics[0].name))
     _unit_range(axes.set_ylim, metrics)
@@ -87,7 +114,10 @@ def _groups(metrics: Sequence[Metric], criteria: Sequence[Criterion]) -> str:
             axes.plot([metric.ci.low, metric.ci.high], [row, row], color=_COLOURS[0], linewidth=5, alpha=0.25)
         axes.plot([metric.value], [row], "o", color=_COLOURS[0])
     axes.set_yticks(range(len(metrics)), [f"{m.slice}  (n={m.n})" for m in reversed(metrics)])
+    shown = {metric.slice for metric in metrics}
     for criterion in criteria:
+        if criterion.slice and criterion.slice not in shown:
+            continue
         axes.axvline(criterion.threshold, color="#111827", linestyle="--", linewidth=1)
     axes.set_xlabel(_words(metrics[0].name))
     axes.set_ylim(-0.6, len(metrics) - 0.4)
