@@ -5,11 +5,12 @@ BIN := $(VENV)/bin
 SCANNERS := .venv-scanners
 OPINIONS := .venv-opinions
 MODELS := .venv-models
+GISKARD := .venv-giskard
 # One thread per numeric library: the tests and the demo use processes, and tiny arrays only lose by threads.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help demo test check generate benchmarks fail-open mutation lock clean
+.PHONY: help demo test natives check generate benchmarks fail-open mutation lock clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,13 +36,28 @@ $(OPINIONS)/installed: requirements-opinions.lock
 	$(OPINIONS)/bin/python -m pip install --quiet --require-hashes --no-deps --requirement requirements-opinions.lock
 	@touch $@
 
-# The libraries whose models have to pass: to write the corpus anew and to measure, never to run the tests.
+# A scan of a model's behaviour, which evaluate-behavior runs in this environment.
+$(GISKARD)/installed: requirements-giskard.lock
+	$(PYTHON) -m venv $(GISKARD)
+	$(GISKARD)/bin/python -m pip install --quiet --require-hashes --no-deps --requirement requirements-giskard.lock
+	@touch $@
+
+# The libraries whose models have to pass: to write the corpus anew, to measure, and to run the tests that need them.
 $(MODELS)/installed: tests/corpus/modelfiles/requirements.txt
 	$(PYTHON) -m venv $(MODELS)
 	$(MODELS)/bin/python -m pip install --quiet --requirement tests/corpus/modelfiles/requirements.txt
 	@touch $@
 
-test: $(VENV)/installed $(SCANNERS)/installed $(OPINIONS)/installed ## Run all tests
+# The same libraries, with wardein and all that it needs beside them.
+$(MODELS)/with-wardein: $(MODELS)/installed $(VENV)/installed
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $@
+	echo "$(CURDIR)/components" >> $@
+	cp $@ "$$($(MODELS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/wardein.pth"
+
+natives: $(MODELS)/with-wardein ## Run the tests on models of torch, XGBoost, LightGBM, CatBoost and ONNX
+	$(MODELS)/bin/python -m pytest tests/natives
+
+test: $(VENV)/installed $(SCANNERS)/installed $(OPINIONS)/installed $(GISKARD)/installed ## Run all tests
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 check: $(VENV)/installed ## Lint, types, generated files
@@ -69,6 +85,8 @@ lock: ## Resolve the development environment anew (needs uv)
 	  --no-emit-index-url --no-emit-find-links --output-file requirements-scanners.lock
 	uv pip compile pyproject.toml --group opinions --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	  --no-emit-index-url --no-emit-find-links --output-file requirements-opinions.lock
+	uv pip compile pyproject.toml --group giskard --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	  --no-emit-index-url --no-emit-find-links --output-file requirements-giskard.lock
 
 clean: ## Remove what make made
-	rm -rf $(VENV) $(SCANNERS) $(OPINIONS) $(MODELS) demo-output build
+	rm -rf $(VENV) $(SCANNERS) $(OPINIONS) $(MODELS) $(GISKARD) demo-output build

@@ -16,7 +16,8 @@ from wardein.policy.reading import members, read_yaml
 from wardein.spec import CHECKS, Param, Step
 
 FILE = "wardein.yaml"
-_PATHS = {"model", "source", "database", "advisories", "suite", "signature", "trust", "policy"}
+_READ = {"model", "champion", "features", "script", "source", "database", "advisories", "suite", "signature"}
+_PATHS = _READ | {"trust", "policy"}
 _KEYS = _PATHS | {"version", "data", "image", "tier", "checks", "keys", "claims", "evidence"}
 _REQUIRED = ("version", "model", "trust", "policy")
 _DATA = {"train", "test", "label", "sensitive"}
