@@ -5,9 +5,10 @@
 
 First FGSM and PGD on a scaled logistic regression, both sides as processes of their own, turn by turn: the median
 CPU seconds, their ratio, and the target of at most 1.15 times the direct call plus 0.5 s. Both must find the same
-robust accuracies. Then HopSkipJump on a logistic regression and a random forest, ROWS rows: CPU seconds, robust
-accuracy (an attack is better the lower it is), and the share of rows that ART returns without having attacked them.
-Ends with 1 if a target is missed.
+robust accuracies. Then HopSkipJump on a random forest, gradient boosting, a support vector machine and a Pipeline, the
+same ROWS rows for both: CPU seconds, robust accuracy (an attack is better the lower it is), and the share of rows that
+ART returns without having attacked them. The targets: at least 50 times faster, nowhere a higher robust accuracy, no
+row left out, and twice the same result. ART takes minutes for 100 rows. Ends with 1 if a target is missed.
 """
 
 from __future__ import annotations
@@ -28,12 +29,14 @@ import numpy as np
 import pandas as pd
 import skops.io
 from sklearn.datasets import load_breast_cancer
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 EPSILONS = (0.05, 0.1, 0.2, 0.4)
+FASTER = 50
 # What a careful user writes: scaled columns, clip values of the data, true labels, one start at the row and two random.
 DIRECT = """
 import json, sys, warnings
@@ -124,21 +127,16 @@ def decisions(name: str, model: Any, rows: pd.DataFrame, labels: np.ndarray, cou
 
     started = time.process_time()
     pool = Pool(space.coordinates(data.to_numpy()), predicted)
-    distance = hopskipjump(space, right, truth, pool, seed=0)
+    distance, _ = hopskipjump(space, right, truth, pool, seed=0)
     ours = time.process_time() - started
+    again, _ = hopskipjump(space, right, truth, pool, seed=0)
 
     def answer(z: np.ndarray) -> np.ndarray:
         return np.eye(2)[space.classes(pd.DataFrame(space.values(z.astype(float)), columns=list(data.columns)))]
 
     box = (float(space.low.min()), float(space.high.max()))
-    attack = HopSkipJump(
-        BlackBoxClassifier(answer, (rows.shape[1],), 2, clip_values=box),
-        norm=np.inf,
-        max_iter=10,
-        max_eval=1000,
-        init_eval=10,
-        verbose=False,
-    )
+    # As it comes: 50 iterations of 100 to 10,000 evaluations.
+    attack = HopSkipJump(BlackBoxClassifier(answer, (rows.shape[1],), 2, clip_values=box), norm=np.inf, verbose=False)
     started = time.process_time()
     found = attack.generate(x=space.origin[right].astype(np.float32))
     theirs = time.process_time() - started
@@ -151,8 +149,12 @@ def decisions(name: str, model: Any, rows: pd.DataFrame, labels: np.ndarray, cou
     ):
         accuracies = "  ".join(f"{epsilon:g}: {(far > epsilon).mean():.3f}" for epsilon in EPSILONS)
         print(f"  {side:<13} {seconds:7.2f} s CPU   not attacked {left:.0%}   robust accuracy at {accuracies}")
-    print(f"  ratio {ours / theirs:.3f}")
-    return ours < theirs and not np.isinf(distance).any()
+    same, stronger = (
+        np.array_equal(distance, again),
+        all((distance > e).mean() <= (reported > e).mean() for e in EPSILONS),
+    )
+    print(f"  {theirs / ours:.0f} times faster, nowhere a higher robust accuracy: {stronger}, twice the same: {same}")
+    return theirs >= FASTER * ours and stronger and same and not np.isinf(distance).any()
 
 
 def main(runs: int, count: int) -> int:
@@ -160,8 +162,10 @@ def main(runs: int, count: int) -> int:
     with tempfile.TemporaryDirectory() as folder:
         kept = [gradients(Path(folder), bunch.data, bunch.target.to_numpy(), runs)]
     for name, model in {
-        "logistic regression": make_pipeline(StandardScaler(), LogisticRegression()),
         "random forest of 100 trees": RandomForestClassifier(100, random_state=0),
+        "gradient boosting": GradientBoostingClassifier(random_state=0),
+        "support vector machine": SVC(),
+        "scaler and support vector machine": make_pipeline(StandardScaler(), SVC(C=10)),
     }.items():
         kept.append(decisions(name, model, bunch.data, bunch.target.to_numpy(), count))
     return 0 if all(kept) else 1
@@ -169,4 +173,4 @@ def main(runs: int, count: int) -> int:
 
 if __name__ == "__main__":
     given = [int(text) for text in sys.argv[1:]]
-    sys.exit(main(*given, *(3, 20)[len(given) :]))
+    sys.exit(main(*given, *(3, 100)[len(given) :]))

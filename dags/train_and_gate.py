@@ -16,6 +16,7 @@ from airflow.providers.common.compat.sdk import DAG, Asset, Param, task
 from wardein.airflow import (
     EvaluateFairnessOperator,
     EvaluatePerformanceOperator,
+    EvaluatePrivacyOperator,
     EvaluateRobustnessOperator,
     GateOperator,
     PromoteOperator,
@@ -37,6 +38,7 @@ CHECKS = (
     "evaluate_performance",
     "evaluate_robustness",
     "evaluate_fairness",
+    "evaluate_privacy",
     "scan_image",
     "verify_artifact",
 )
@@ -126,6 +128,7 @@ with DAG(
             **leave,
             **said("evaluate_fairness"),
         ),
+        EvaluatePrivacyOperator(**labelled, reference="{{ params.train_data }}", **leave, **said("evaluate_privacy")),
         ScanImageOperator(image="{{ params.image }}", database="{{ params.database }}", **leave, **said("scan_image")),
         VerifyArtifactOperator(artifact=MODEL, signature=SIGNATURE, trust=trust, **leave, **said("verify_artifact")),
     ]

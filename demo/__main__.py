@@ -138,8 +138,8 @@ def stopped_swap(world: World, honest: Run, served: str | None) -> bool:
         command += ["--claims", str(honest.evidence(check))]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     print("   " + "\n   ".join(ended.stdout.splitlines()[:5]))
-    right = ended.returncode == 1 and ended.stdout.count("gate/other-subject") == 6
-    return expect("stopped", right and current(world) == served, "six checks speak of another model")
+    right = ended.returncode == 1 and ended.stdout.count("gate/other-subject") == 7
+    return expect("stopped", right and current(world) == served, "seven checks speak of another model")
 
 
 def assessed(world: World, honest: Run) -> bool:

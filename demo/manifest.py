@@ -34,6 +34,7 @@ def write(world: World, model: Path, signature: Path, /, **changed: Any) -> Path
             "evaluate_robustness": None,
             # 221 patients cannot show fairness, only that nothing speaks against it.
             "evaluate_fairness": {"bins": {"age": "50"}, "bound": "best"},
+            "evaluate_privacy": None,
             "scan_image": None,
             "verify_artifact": None,
         },

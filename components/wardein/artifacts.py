@@ -55,6 +55,8 @@ Signature = Annotated[Path, In("Signature")]
 Certificates = Annotated[Path, In("Certificates")]
 # Evidence that holds a gate's decision.
 Summary = Annotated[Path, In("Summary")]
+# The log of what was promoted to a folder that models are served from.
+AuditLog = Annotated[Path, In("AuditLog")]
 TrustRoot = Annotated[Path, In("TrustRoot")]
 PolicyFolder = Annotated[Path, In("Policy")]
 # A folder with an OCI layout, a docker-archive file, or a registry reference that is pinned by digest.

@@ -18,12 +18,15 @@ import pytest
 import skops.io
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.linear_model import LogisticRegression
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+from sklearn.metrics import precision_score
 from sklearn.tree import DecisionTreeClassifier
 
 from wardein.checks.evaluate_fairness import evaluate_fairness
 from wardein.cli import main
 from wardein.errors import UsageError
+from wardein.statistics.contingency import resample, tabulate
 from wardein.statistics.disparities import disparity, rates
 from wardein.statistics.groups import Division
 
@@ -86,8 +89,14 @@ def metric(report, name, part="attribute=sex"):
     return found[0]
 
 
-def rules(report):
-    return {(f["ruleId"], f["location"]) for f in report["findings"]}
+def rules(report, *only):
+    """Rules and locations of findings; without naming any, of those that say what could not be measured or believed."""
+    told = ("fairness/disparity", "fairness/proxy", "fairness/tied-scores", "fairness/uses-attribute")
+    return {
+        (f["ruleId"], f["location"])
+        for f in report["findings"]
+        if (f["ruleId"] in only if only else f["ruleId"] not in told)
+    }
 
 
 # --- what must be found, and what must pass ---------------------------------------------------------------------
@@ -222,6 +231,290 @@ def test_bounds_say_what_a_pass_means(check):
     assert verdicts == {"worst": "FAIL", "point": "PASS", "best": "PASS"}
     _, report, _ = check(table_of(few), "--min-demographic-parity-ratio", "0.8", "--bound", "worst")
     assert {c["metric"]: c["bound"] for c in report["criteria"]}["demographic_parity_ratio"] == "ci_low"
+
+
+# --- further measures --------------------------------------------------------------------------------------------
+
+
+def test_equal_opportunity_and_predictive_parity_are_judged_when_asked_for(check):
+    """Precision is 0.8 in both groups; true positive rates are 0.8 and 0.4."""
+    code, report, _ = check(
+        table_of(UNEQUAL),
+        *("--max-demographic-parity-difference", "1", "--max-equalized-odds-difference", "1", "--bound", "best"),
+        *("--max-equal-opportunity-difference", "0.1", "--max-predictive-parity-difference", "0.1"),
+    )
+    assert code == 1
+    assert metric(report, "precision", "sex=a")["value"] == metric(report, "precision", "sex=b")["value"] == 0.8
+    assert metric(report, "precision", "sex=b")["n"] == 250
+    assert metric(report, "equal_opportunity_difference")["value"] == pytest.approx(0.4)
+    assert metric(report, "equal_opportunity_ratio")["value"] == pytest.approx(0.5)
+    assert metric(report, "predictive_parity_difference")["value"] == pytest.approx(0, abs=1e-12)
+    assert {c["metric"]: c["met"] for c in report["criteria"]} == {
+        "demographic_parity_difference": True,
+        "equalized_odds_difference": True,
+        "equal_opportunity_difference": False,
+        "predictive_parity_difference": True,
+    }
+    precise = {"a": (400, 100, 50, 450), "b": (300, 200, 150, 350)}  # selected 0.45 both; precision 0.89 and 0.67
+    code, report, _ = check(table_of(precise), "--max-equalized-odds-difference", "1", "--bound", "best")
+    assert code == 0
+    more = ("--max-equalized-odds-difference", "1", "--bound", "best", "--max-predictive-parity-difference", "0.1")
+    code, report, _ = check(table_of(precise), *more)
+    assert code == 1
+    assert ("fairness/disparity", "sex=b: precision") in rules(report, "fairness/disparity")
+
+
+def test_precision_without_enough_predictions_is_an_error_only_where_it_is_judged(check):
+    table = table_of({"a": (50, 50, 5, 95), "b": (4, 96, 4, 96)})
+    tolerant = ("--max-demographic-parity-difference", "1", "--max-equalized-odds-difference", "1")
+    code, report, _ = check(table, *tolerant)
+    assert code == 0
+    assert ("fairness/few-outcomes", "sex: precision") in rules(report)
+    assert not [m for m in report["metrics"] if m["name"].startswith("predictive_parity")]
+    code, report, err = check(table, *tolerant, "--max-predictive-parity-difference", "0.2")
+    assert code == 2
+    assert "1 group with at least 10 rows that the model calls positive" in err
+
+
+def test_the_group_that_stands_out_is_named_and_no_other(check):
+    groups = {name: (160, 40, 20, 180) for name in "abcdef"} | {"g": (60, 140, 20, 180)}
+    code, report, _ = check(table_of(groups), "--bound", "best")
+    assert code == 1
+    assert rules(report, "fairness/disparity") == {
+        ("fairness/disparity", "sex=g: selection_rate"),
+        ("fairness/disparity", "sex=g: true_positive_rate"),
+    }
+    found = next(f for f in report["findings"] if f["location"] == "sex=g: selection_rate")
+    assert "sex=g has a selection rate of 0.200, all other groups together 0.450: 0.250 less" in found["message"]
+    assert found["severity"] == "medium"
+
+
+def test_at_most_ten_groups_of_an_attribute_are_named(check):
+    groups = {f"g{i:02}": (180, 20, 20, 180) if i % 2 else (20, 180, 20, 180) for i in range(14)}
+    _, report, _ = check(table_of(groups))
+    named = sorted(location for _, location in rules(report, "fairness/disparity"))
+    assert len(named) == 11
+    assert named[0] == "sex"
+    assert next(f["message"] for f in report["findings"] if f["location"] == "sex").startswith("18 more")
+
+
+@pytest.mark.parametrize("bound", ["worst", "best"])
+def test_a_bootstrap_gives_nearly_the_same_intervals(check, bound):
+    more = ("--bound", bound, "--min-demographic-parity-ratio", "0.8")
+    _, closed, _ = check(table_of(UNEQUAL), *more)
+    code, drawn, _ = check(table_of(UNEQUAL), *more, "--interval", "bootstrap")
+    assert code == 1
+    for name in ("demographic_parity", "equalized_odds", "equal_opportunity", "predictive_parity", "top_selection"):
+        for kind in ("difference", "ratio"):
+            one, other = metric(closed, f"{name}_{kind}"), metric(drawn, f"{name}_{kind}")
+            assert one["value"] == other["value"]
+            assert other["ci"]["method"] == {"difference": "bootstrap-max", "ratio": "bootstrap-min"}[kind]
+            assert other["ci"]["low"] == pytest.approx(one["ci"]["low"], abs=0.03)
+            assert other["ci"]["high"] == pytest.approx(one["ci"]["high"], abs=0.03)
+    again = check(table_of(UNEQUAL), *more, "--interval", "bootstrap")[1]
+    assert again["metrics"] == drawn["metrics"], "the same seed draws the same"
+    other = check(table_of(UNEQUAL), *more, "--interval", "bootstrap", "--seed", "1")[1]
+    assert metric(other, "demographic_parity_difference")["ci"] != metric(drawn, "demographic_parity_difference")["ci"]
+
+
+def scored(rows=3000, tilt=0.0, overstated=0.0, seed=0):
+    """People of two groups with a score x; the outcome follows a logistic curve of x, shifted in group b."""
+    random = np.random.default_rng(seed)
+    group, x = random.integers(0, 2, rows), random.normal(size=rows)
+    x = x - tilt * group
+    chance = 1 / (1 + np.exp(-(1.5 * x - overstated * group)))
+    return pd.DataFrame({"sex": np.array(["a", "b"])[group], "x": x, "label": (random.random(rows) < chance) * 1})
+
+
+@pytest.fixture(scope="module")
+def logistic(tmp_path_factory):
+    """The curve of people in group a, which is that of all if nothing is overstated."""
+    table = scored(40_000, seed=9)
+    path = tmp_path_factory.mktemp("model") / "m.skops"
+    skops.io.dump(LogisticRegression(C=1e6).fit(table[["x"]], table["label"]), path)
+    return path
+
+
+TOLERANT = ("--max-demographic-parity-difference", "1", "--max-equalized-odds-difference", "1", "--bound", "best")
+
+
+def test_probabilities_that_overstate_one_group_fail(check, logistic):
+    more = (*TOLERANT, "--max-calibration-difference", "0.05")
+    code, report, _ = check(scored(), *more, use=logistic)
+    assert code == 0
+    code, report, _ = check(scored(overstated=1.0), *more, use=logistic)
+    assert code == 1
+    assert metric(report, "calibration_error", "sex=a")["value"] < 0.04
+    assert metric(report, "calibration_error", "sex=b")["value"] == pytest.approx(0.17, abs=0.04)
+    assert metric(report, "calibration_difference")["ci"]["low"] > 0.05
+
+
+def test_who_is_among_the_first(check, logistic):
+    code, report, _ = check(scored(), *TOLERANT, "--max-top-selection-difference", "0.05", use=logistic)
+    assert code == 0
+    table = scored(tilt=0.8)
+    more = ("--max-top-selection-difference", "0.05", "--top-fraction", "0.2")
+    code, report, _ = check(table, *TOLERANT, *more, use=logistic)
+    assert code == 1
+    first = table.nlargest(600, "x")
+    share = {sex: (first["sex"] == sex).sum() / (table["sex"] == sex).sum() for sex in "ab"}
+    assert metric(report, "top_selection_rate", "sex=b")["value"] == pytest.approx(share["b"], abs=1e-12)
+    assert metric(report, "top_selection_difference")["value"] == pytest.approx(share["a"] - share["b"], abs=1e-12)
+    assert metric(report, "top_selection_ratio")["value"] == pytest.approx(share["b"] / share["a"], abs=1e-12)
+    represented = (first["sex"] == "b").mean() / (table["sex"] == "b").mean()
+    assert metric(report, "top_representation", "sex=b")["value"] == pytest.approx(represented, abs=1e-12)
+    assert not rules(report, "fairness/tied-scores")
+
+
+def test_scores_that_tie_are_shared_and_named(check):
+    """Every yes has the same score: 500 of the 1000 people of a, 250 of b, for 200 places."""
+    _, report, _ = check(table_of(UNEQUAL))
+    assert metric(report, "top_selection_rate", "sex=a")["value"] == pytest.approx(0.5 * 200 / 750)
+    assert metric(report, "top_selection_ratio")["value"] == pytest.approx(0.5)
+    assert rules(report, "fairness/tied-scores") == {("fairness/tied-scores", "--top-fraction")}
+
+
+def test_a_model_without_probabilities(check, tmp_path):
+    table = table_of(UNEQUAL)
+    skops.io.dump(RidgeClassifier().fit(table[["says"]], table["says"]), tmp_path / "m.skops")
+    code, report, _ = check(table, *TOLERANT, use=tmp_path / "m.skops")
+    assert code == 0
+    assert not [m for m in report["metrics"] if m["name"].startswith(("calibration", "top"))]
+    for name in ("calibration", "top-selection"):
+        code, report, err = check(table, *TOLERANT, f"--max-{name}-difference", "0.5", use=tmp_path / "m.skops")
+        assert code == 2
+        assert "the model gives no probabilities" in err
+
+
+@pytest.mark.parametrize("how", ["uniform", "stratified"])
+def test_a_model_that_answers_differently_each_time_fails(check, tmp_path, how):
+    table = table_of(EQUAL)
+    skops.io.dump(DummyClassifier(strategy=how).fit(table[["says"]], table["label"]), tmp_path / "m.skops")
+    code, report, _ = check(table, *TOLERANT, use=tmp_path / "m.skops")
+    assert code == 1
+    assert ("fairness/unstable", "--model") in rules(report)
+    assert "differently when it is asked again" in report["reason"]
+
+
+# --- hidden proxies ---------------------------------------------------------------------------------------------
+
+
+def proxied(rows=2000, seed=0):
+    random = np.random.default_rng(seed)
+    sex = random.integers(0, 2, rows)
+    return pd.DataFrame(
+        {
+            "sex": np.array(["f", "m"])[sex],
+            "title": np.where(random.random(rows) < 0.995, sex, 1 - sex),  # sex by another name
+            "height": random.normal(165 + 10 * sex, 8),
+            "band": np.abs(random.normal(2 * (1 - sex), 1)),  # tells without being monotonous
+            "colour": random.choice(["red", "green", "blue"], rows),
+            "noise": random.normal(size=rows),
+            "label": random.integers(0, 2, rows),
+        }
+    )
+
+
+def test_features_that_tell_the_attribute_are_named_with_how_well_they_do(check, tmp_path):
+    table = proxied()
+    features = ["title", "height", "band", "noise"]
+    skops.io.dump(LogisticRegression(max_iter=500).fit(table[features], table["label"]), tmp_path / "m.skops")
+    code, report, _ = check(table, *TOLERANT, use=tmp_path / "m.skops")
+    assert code == 0
+    severities = {f["location"]: f["severity"] for f in report["findings"] if f["ruleId"] == "fairness/proxy"}
+    assert severities == {"sex": "low", "sex: title": "medium", "sex: height": "low", "sex: band": "low"}
+    areas = {
+        m["slice"].partition("feature=")[2]: m["value"] for m in report["metrics"] if m["name"].endswith("proxy_auc")
+    }
+    assert areas["title"] == pytest.approx(0.995, abs=0.005)
+    assert areas["height"] == pytest.approx(0.81, abs=0.03)  # Phi(10 / (8 sqrt 2))
+    assert areas["noise"] == pytest.approx(0.5, abs=0.04)
+    assert areas[""] > 0.99, "all together"
+    shuffled = check(table.sample(frac=1, random_state=4), *TOLERANT, use=tmp_path / "m.skops")[1]
+    assert [m["value"] for m in shuffled["metrics"]] == pytest.approx([m["value"] for m in report["metrics"]], abs=1e-9)
+    assert shuffled["findings"] == report["findings"]
+
+
+def test_an_attribute_that_the_model_takes_is_no_hidden_proxy(check, tmp_path):
+    table = proxied().assign(sex=lambda t: (t["sex"] == "m") * 1)
+    skops.io.dump(LogisticRegression().fit(table[["sex", "noise"]], table["label"]), tmp_path / "m.skops")
+    _, report, _ = check(table, *TOLERANT, use=tmp_path / "m.skops")
+    assert rules(report, "fairness/uses-attribute", "fairness/proxy") == {("fairness/uses-attribute", "sex")}
+    assert {m["slice"] for m in report["metrics"] if m["name"] == "proxy_auc"} == {"attribute=sex, feature=noise"}
+
+
+def test_features_that_say_nothing_of_the_attribute_are_not_named(check, logistic):
+    _, report, _ = check(scored(), use=logistic)
+    assert not rules(report, "fairness/proxy")
+    assert metric(report, "proxy_auc", "attribute=sex, feature=x")["value"] == pytest.approx(0.5, abs=0.04)
+
+
+# --- regressors -------------------------------------------------------------------------------------------------
+
+
+def wages(rows=2000, flattered=0.0, noisier=1.0, apart=0.0, seed=0):
+    random = np.random.default_rng(seed)
+    group = random.integers(0, 2, rows)
+    x = random.normal(size=rows) - apart * group
+    wage = 20 + 3 * x - flattered * group + random.normal(size=rows) * np.where(group == 1, noisier, 1)
+    return pd.DataFrame({"sex": np.array(["a", "b"])[group], "x": x, "label": wage})
+
+
+@pytest.fixture(scope="module")
+def regressor(tmp_path_factory):
+    table = wages(20_000, seed=9)
+    path = tmp_path_factory.mktemp("model") / "m.skops"
+    skops.io.dump(LinearRegression().fit(table[["x"]], table["label"]), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [({"flattered": 1.0}, "residual"), ({"noisier": 3.0}, "absolute-error"), ({"apart": 0.6}, "prediction")],
+)
+def test_a_regressor_that_treats_one_group_differently_fails(check, regressor, change, name):
+    names = ("prediction", "residual", "absolute-error")
+    more = [word for one in names for word in (f"--max-mean-{one}-difference", "0.15")]
+    assert check(wages(), *more, "--bound", "best", use=regressor)[0] == 0
+    code, report, _ = check(wages(**change), *more, "--bound", "best", use=regressor)
+    assert code == 1
+    judged = {c["metric"]: c["met"] for c in report["criteria"]}
+    assert not judged[f"mean_{name.replace('-', '_')}_difference"]
+    assert sum(not met for met in judged.values()) == 1
+
+
+def test_the_means_of_a_regressor_are_in_the_units_of_the_label(check, regressor):
+    table = wages(flattered=1.0)
+    code, report, _ = check(table, use=regressor)
+    assert code == 0
+    assert ("fairness/not-judged", "--model") in rules(report)
+    assert metric(report, "mean_residual", "sex=b")["value"] == pytest.approx(1.0, abs=0.1)
+    assert metric(report, "mean_residual", "sex=b")["unit"] == "label"
+    gap = metric(report, "mean_residual_difference")
+    assert gap["unit"] == "sd"
+    assert gap["value"] == pytest.approx(1.0 / table["label"].std(), abs=0.05)
+    means = {sex: 20 + 3 * table["x"][table["sex"] == sex].mean() for sex in "ab"}
+    assert metric(report, "mean_prediction", "sex=a")["value"] == pytest.approx(means["a"], abs=0.1)
+    assert metric(report, "top_selection_ratio")["value"] > 0.7
+
+
+@pytest.mark.parametrize(
+    ("change", "more", "says"),
+    [
+        (lambda t: t, ("--positive", "1"), "a regressor has no class '1'"),
+        (lambda t: t, ("--max-calibration-difference", "0.1"), "the model is a regressor"),
+        (lambda t: t, ("--max-equal-opportunity-difference", "0.1"), "the model is a regressor"),
+        (lambda t: t.assign(label=t["sex"]), (), "does not hold finite numbers"),
+        (lambda t: t.assign(sex="a"), (), "1 group with at least 30 rows"),
+        (lambda t: t.head(20), (), "0 groups with at least 30 rows"),
+        (lambda t: t, ("--required-groups", "sex=c"), "no group of this name"),
+        (lambda t: t.assign(x=1e308), (), ""),
+    ],
+)
+def test_regressors_and_broken_inputs(check, regressor, change, more, says):
+    code, _, err = check(change(wages()), *more, use=regressor)
+    assert code == 2
+    assert says in err
 
 
 # --- groups that are too small ----------------------------------------------------------------------------------
@@ -426,6 +719,20 @@ def test_too_many_values_are_an_error(check):
         (lambda t: t, ("--min-demographic-parity-ratio", "-1"), "not between 0 and 1"),
         (lambda t: t, ("--min-group-size", "0"), "not 1 or more"),
         (lambda t: t, ("--bound", "ci_high"), "none of worst, point, best"),
+        (lambda t: t, ("--max-predictive-parity-difference", "1.5"), "not between 0 and 1"),
+        (lambda t: t, ("--top-fraction", "0"), "not above 0 and below 1"),
+        (lambda t: t, ("--top-fraction", "1"), "not above 0 and below 1"),
+        (lambda t: t, ("--top-fraction", "nan"), "nan"),
+        (lambda t: t, ("--interval", "normal"), "none of newcombe, bootstrap"),
+        (lambda t: t, ("--replicates", "99"), "not between 100 and 100000"),
+        (lambda t: t, ("--seed", "-1"), "below 0"),
+        (lambda t: t.assign(label=t["label"] * 0.8 + 0.1), (), "'0.1', which is none of the model's classes"),
+        (lambda t: t.assign(label=t["label"].replace({0: "no", 1: "yes"})), (), "which is none of the model's classes"),
+        (lambda t: t.rename(columns={"sex": "gender"}), (), "no column 'sex'; its columns are: gender, label, says"),
+        (lambda t: t.assign(sex=t["sex"].where(t.index > 3, "")), (), "'sex' has 4 missing values"),
+        (lambda t: t.iloc[[0, 700, 1500]], (), "0 groups with at least 30 rows"),
+        (lambda t: t.assign(sex="a"), (), "1 group with at least 30 rows"),
+        (lambda t: t, ("--max-mean-residual-difference", "0.1"), "the model is a classifier"),
         (lambda t: t, ("--sensitive", "sex"), "named twice"),
         (lambda t: t, ("--sensitive", "label"), "is the label"),
     ],
@@ -478,7 +785,7 @@ def test_real_processes_agree_and_print_the_same_core(tmp_path, model):
 # --- against fairlearn ------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.tuples(*[st.integers(1, 40)] * 4), min_size=2, max_size=6),
     st.randoms(use_true_random=False),
@@ -493,20 +800,28 @@ def test_point_values_are_those_of_fairlearn(tables, random):
     random.shuffle(rows)
     group, truth, says = np.array(rows).T
     division = Division("g", tuple(f"g={i}" for i in range(len(tables))), group)
-    selection, *odds = rates(division, truth == 1, says == 1, rows=1, outcomes=1)
-    parity, equality = disparity([selection]), disparity(odds)
-    ours = [parity.difference, parity.ratio, equality.difference, equality.ratio]
+    measured = rates(tabulate(division, truth == 1, says == 1), rows=1, outcomes=1)
+    parity, equality = disparity([measured.selection]), disparity([measured.true_positive, measured.false_positive])
+    opportunity, precision = disparity([measured.true_positive]), disparity([measured.precision])
+    found = (parity, equality, opportunity, precision)
+    ours = [number for one in found for number in (one.difference, one.ratio)]
     functions = [
         reference.demographic_parity_difference,
         reference.demographic_parity_ratio,
         reference.equalized_odds_difference,
         reference.equalized_odds_ratio,
+        reference.equal_opportunity_difference,
+        reference.equal_opportunity_ratio,
     ]
     theirs = [function(truth, says, sensitive_features=group) for function in functions]
-    assert ours == pytest.approx(theirs, abs=1e-12)
-    for found in (parity, equality):
-        assert found.difference_interval.low <= found.difference <= found.difference_interval.high
-        assert found.ratio_interval.low <= found.ratio <= found.ratio_interval.high
+    frame = reference.MetricFrame(metrics=precision_score, y_true=truth, y_pred=says, sensitive_features=group)
+    assert ours == pytest.approx([*theirs, frame.difference(), frame.ratio()], abs=1e-12)
+    assert (measured.precision.hits / measured.precision.n).tolist() == pytest.approx(list(frame.by_group), abs=1e-12)
+    cells = tabulate(division, truth == 1, says == 1)
+    drawn = rates(cells, rows=1, outcomes=1, drawn=resample(cells, 100, 0))
+    for one in (*found, disparity([drawn.selection]), disparity([drawn.true_positive, drawn.false_positive])):
+        assert 0 <= one.difference_interval.low <= one.difference <= one.difference_interval.high <= 1
+        assert 0 <= one.ratio_interval.low <= one.ratio <= one.ratio_interval.high <= 1
 
 
 # --- real people ------------------------------------------------------------------------------------------------
@@ -555,3 +870,6 @@ def test_income_predicted_from_the_census_differs_between_women_and_men(check, t
     assert gap["ci"]["low"] < expected < gap["ci"]["high"]
     assert metric(report, "selection_rate", "sex=Female, race=Amer-Indian-Eskimo")["n"] > 30
     assert metric(report, "demographic_parity_difference", "attribute=sex & race")["value"] >= gap["value"]
+    # Hours of work tell of sex; that is known of this census.
+    assert ("fairness/proxy", "sex: hours") in rules(report, "fairness/proxy")
+    assert metric(report, "proxy_auc", "attribute=sex, feature=hours")["value"] == pytest.approx(0.65, abs=0.02)

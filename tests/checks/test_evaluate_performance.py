@@ -15,7 +15,8 @@ import skops.io
 from sklearn import metrics as reference
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.dummy import DummyClassifier
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -267,6 +268,280 @@ def test_broken_inputs_end_in_one_line(check, change, more, says):
     assert says in err
     assert "Traceback" not in err
     assert not report or report["verdict"] == "ERROR"
+
+
+# --- regressors -------------------------------------------------------------------------------------------------
+
+
+def numbers(n=1000, seed=0, noise=1.0):
+    """Rows whose label is 2 x, and noise: R² is 4 / (4 + noise²)."""
+    random = np.random.default_rng(seed)
+    x = random.normal(size=n)
+    return pd.DataFrame({"x": x, "other": random.normal(size=n), "label": 2 * x + noise * random.normal(size=n)})
+
+
+def test_a_regressor_agrees_with_scikit_learn(check):
+    test = numbers(seed=1)
+    code, report, _, fitted = check(numbers(), test, "--min-r2", "0.7", "--max-mae", "1", kind=LinearRegression())
+    says, truth = fitted.predict(test[["x", "other"]]), test["label"]
+    assert code == 0, report["reason"]
+    for name, value in {
+        "mean_absolute_error": reference.mean_absolute_error(truth, says),
+        "root_mean_squared_error": reference.root_mean_squared_error(truth, says),
+        "r2": reference.r2_score(truth, says),
+    }.items():
+        found = metric(report, name)
+        assert found["value"] == pytest.approx(value, abs=1e-9), name
+        assert found["ci"]["low"] < value < found["ci"]["high"], name
+    assert metric(report, "baseline_mean_absolute_error")["value"] == pytest.approx(np.abs(truth - truth.mean()).mean())
+    assert [c["metric"] for c in report["criteria"]] == ["mean_absolute_error", "r2"]
+
+
+@pytest.mark.parametrize(("flag", "value"), [("--min-r2", "0.85"), ("--max-mae", "0.5")])
+def test_a_regressor_fails_what_it_does_not_meet(check, flag, value):
+    code, report, _, _ = check(numbers(), numbers(seed=1), flag, value, kind=LinearRegression())
+    assert code == 1
+    assert not report["criteria"][0]["met"]
+
+
+def test_a_regressor_that_only_guesses_fails(check):
+    test = numbers(seed=1)
+    test["label"] = np.random.default_rng(2).permutation(test["label"])
+    code, report, _, _ = check(numbers(), test, kind=LinearRegression())
+    assert code == 1
+    assert "performance/no-better-than-guessing" in rules(report)
+
+
+def test_a_regressors_weak_slice_is_named(check):
+    test = numbers(4000, seed=1)
+    far = test["other"] > 1.2816
+    test.loc[far, "label"] += np.random.default_rng(3).normal(0, 4, int(far.sum()))
+    code, report, _, _ = check(numbers(), test, kind=LinearRegression())
+    assert code == 0
+    assert "performance/weak-slice" in rules(report)
+    worst = metric(report, "slice_mean_absolute_error", "slice=worst")
+    assert worst["value"] > 2 * metric(report, "mean_absolute_error")["value"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "flag", "value"),
+    [
+        (LinearRegression(), "--min-accuracy", "0.9"),
+        (LinearRegression(), "--min-slice-accuracy", "0.9"),
+        (LinearRegression(), "--max-calibration-error", "0.1"),
+        (LinearRegression(), "--positive", "1"),
+        (None, "--min-r2", "0.5"),
+        (None, "--max-mae", "0.5"),
+    ],
+)
+def test_a_threshold_without_meaning_is_refused(check, kind, flag, value):
+    rows = two_classes(200)
+    code, _, err, _ = check(rows, rows, flag, value, kind=kind)
+    assert code == 2
+    assert "has no meaning for" in err
+    assert flag in err
+
+
+def test_a_regressors_label_must_be_a_number(check):
+    train = numbers(200)
+    code, _, err, _ = check(train, train.assign(label="high"), kind=LinearRegression())
+    assert code == 2
+    assert "label" in err
+
+
+# --- slices -----------------------------------------------------------------------------------------------------
+
+
+def with_weak_slice(n=3000, seed=1, flipped=0.4):
+    rows = two_classes(n, seed)
+    random = np.random.default_rng(seed + 100)
+    weak = rows["noise"] > 1.2816
+    flips = weak & (random.random(n) < flipped)
+    return rows.assign(label=rows["label"].where(~flips, 1 - rows["label"])), weak
+
+
+def test_a_weak_slice_is_named_and_judged_only_if_that_is_asked_for(check):
+    test, weak = with_weak_slice()
+    code, report, _, fitted = check(two_classes(), test)
+    assert code == 0
+    found = [f for f in report["findings"] if f["ruleId"] == "performance/weak-slice" and f["severity"] == "medium"]
+    assert "noise" in {f["location"].partition("=")[0] for f in found}
+    worst = metric(report, "slice_accuracy", "slice=worst")
+    right = fitted.predict(test[["x", "noise"]]) == test["label"]
+    assert worst["value"] == pytest.approx(right[weak].mean(), abs=0.05)
+    code, report, _, _ = check(two_classes(), test, "--min-slice-accuracy", "0.7")
+    assert code == 1
+    assert report["criteria"][0]["slice"] == "slice=worst"
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_rows_that_are_hard_and_known_to_be_are_a_lesser_matter(check, seed):
+    """The model is the true one: where it is often wrong, near its boundary, it says so."""
+    _, report, _, _ = check(two_classes(20_000), two_classes(3000, seed=seed))
+    found = [f for f in report["findings"] if f["ruleId"] == "performance/weak-slice"]
+    assert found
+    assert {f["severity"] for f in found} == {"low"}
+    assert "performance/overconfident-slice" not in rules(report)
+
+
+def test_a_slice_that_the_model_is_too_sure_of_is_named(check):
+    """Where x is large it is nearly certain, and now not more often right than elsewhere."""
+    test = two_classes(10_000, seed=1)
+    sure = test["x"].abs() > 1.5
+    flips = sure & (np.random.default_rng(0).random(10_000) < 0.18)
+    _, report, _, _ = check(two_classes(), test.assign(label=test["label"].where(~flips, 1 - test["label"])))
+    assert "performance/overconfident-slice" in rules(report)
+
+
+def test_without_a_weak_slice_all_rows_are_judged(check):
+    more = ("--min-slice-accuracy", "0.7", "--slice-tolerance", "0.5")
+    code, report, _, _ = check(two_classes(), two_classes(3000, seed=1), *more)
+    assert code == 0
+    assert "performance/weak-slice" not in rules(report)
+    assert metric(report, "slice_accuracy", "slice=worst") == metric(report, "accuracy") | {
+        "name": "slice_accuracy",
+        "slice": "slice=worst",
+    }
+
+
+def test_a_gap_that_is_tolerated_is_not_named(check):
+    _, report, _, _ = check(two_classes(), with_weak_slice()[0], "--slice-tolerance", "0.5")
+    assert "performance/weak-slice" not in rules(report)
+
+
+# --- rows of the training data ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def train_file(tmp_path):
+    path = tmp_path / "train.csv"
+    two_classes().to_csv(path, index=False)
+    return str(path)
+
+
+def test_an_honest_test_is_not_flagged(check, train_file):
+    code, report, _, _ = check(two_classes(), two_classes(seed=1), "--reference", train_file)
+    assert code == 0
+    assert metric(report, "train_overlap")["value"] == 0
+    assert "performance/leakage" not in rules(report)
+    assert "reference" in {i["name"] for i in report["inputs"]}
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.005])
+def test_a_planted_twentieth_of_known_rows_is_found(check, train_file, noise):
+    train, test = two_classes(), two_classes(seed=1)
+    leaked = train.head(100).assign(x=lambda t: t["x"] + noise * np.random.default_rng(0).normal(size=100))
+    test = pd.concat([test.head(1900), leaked])
+    code, report, _, fitted = check(train, test, "--reference", train_file)
+    assert code == 0  # nothing is judged without a threshold, but it is said
+    assert metric(report, "train_overlap")["value"] == 0.05
+    part = "rows=nearly the same" if noise else "rows=same"
+    assert metric(report, "train_overlap", part)["value"] == 0.05
+    finding = next(f for f in report["findings"] if f["ruleId"] == "performance/leakage")
+    assert finding["severity"] == "medium"
+    assert "100 of 2000 rows (5.00%)" in finding["message"]
+    right = fitted.predict(test[["x", "noise"]]) == test["label"]
+    assert metric(report, "accuracy", "rows=in training")["value"] == pytest.approx(right[1900:].mean())
+    assert metric(report, "accuracy", "rows=not in training")["value"] == pytest.approx(right[:1900].mean())
+    code, report, _, _ = check(train, test, "--reference", train_file, "--max-train-overlap", "0.049")
+    assert code == 1
+    code, report, _, _ = check(train, test, "--reference", train_file, "--max-train-overlap", "0.05")
+    assert code == 0
+
+
+def test_a_limit_on_known_rows_needs_the_training_data(check, tmp_path):
+    rows = two_classes(200)
+    code, _, err, _ = check(rows, rows, "--max-train-overlap", "0.1")
+    assert code == 2
+    assert "--reference" in err
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    code, _, err, _ = check(rows, rows, "--reference", str(tmp_path / "other.csv"))
+    assert code == 2
+    assert "no column 'x'" in err
+
+
+def test_a_column_that_tells_the_label_is_named(check):
+    rows = two_classes().assign(decided=lambda t: 3 * t["label"] + 1)
+    _, report, _, _ = check(rows, rows)
+    found = [f["location"] for f in report["findings"] if f["ruleId"] == "performance/telling-column"]
+    assert found == ["decided"]
+
+
+# --- rows that a claim takes ------------------------------------------------------------------------------------
+
+
+def test_too_few_rows_are_told_with_the_number_that_is_needed(check):
+    code, report, _, _ = check(two_classes(), two_classes(130, seed=1), "--min-accuracy", "0.8")
+    assert code == 1
+    finding = next(f for f in report["findings"] if f["ruleId"] == "performance/too-few-rows")
+    assert finding["severity"] == "low"
+    assert "accuracy >= 0.8 needs about" in finding["message"]
+    assert "there are 130" in finding["message"]
+    observed, threshold = metric(report, "accuracy")["value"], 0.8
+    needed = metric(report, "rows_needed", "claim=accuracy, truth=margin")["value"]
+    assert 2000 < needed < 4000
+    assert ("truth=observed" in str(report["metrics"])) == (observed > threshold)
+
+
+def test_rows_needed_for_a_recall_count_the_other_class_too(check):
+    test = two_classes(4000, seed=1)
+    test = pd.concat([test[test["label"] == 1].head(200), test[test["label"] == 0]])
+    _, report, _, _ = check(two_classes(), test, "--min-recall", "0.6")
+    rows = metric(report, "rows_needed", "claim=recall, class=1, truth=margin")
+    _, report, _, _ = check(two_classes(), test, "--min-accuracy", "0.6")
+    plain = metric(report, "rows_needed", "claim=accuracy, truth=margin")
+    assert rows["value"] == pytest.approx(plain["value"] * len(test) / 200, rel=0.01)
+
+
+def test_enough_rows_are_not_called_too_few(check):
+    _, report, _, _ = check(two_classes(), two_classes(4000, seed=1), "--min-accuracy", "0.7")
+    assert "performance/too-few-rows" not in rules(report)
+    assert metric(report, "rows_needed", "claim=accuracy, truth=observed")["value"] < 4000
+
+
+# --- models that cannot be judged -------------------------------------------------------------------------------
+
+
+def test_a_model_that_says_something_else_each_time_fails(check):
+    code, report, _, _ = check(two_classes(), two_classes(seed=1), kind=DummyClassifier(strategy="stratified"))
+    assert code == 1
+    finding = next(f for f in report["findings"] if f["ruleId"] == "performance/not-repeatable")
+    assert finding["severity"] == "high"
+
+
+def test_a_model_slower_than_allowed_is_an_error(check):
+    random = np.random.default_rng(0)
+    train = (
+        pd.DataFrame(random.normal(size=(20_000, 20))).rename(columns=lambda i: f"x{i}").assign(label=[0, 1] * 10_000)
+    )
+    slow = KNeighborsClassifier(algorithm="brute", n_neighbors=300)
+    code, report, err, _ = check(train, train, "--max-seconds", "1", kind=slow)
+    assert code == 2
+    assert "second" in err
+    assert not report or report["verdict"] == "ERROR"
+
+
+def test_three_rows_do_not_pass_anything(check):
+    code, report, _, _ = check(two_classes(), two_classes(seed=1).iloc[[0, 1, 2, 5]], "--min-accuracy", "0.5")
+    assert code == 1
+    assert "performance/no-better-than-guessing" in rules(report)
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (("--slice-tolerance", "2"), "not between 0 and 1"),
+        (("--margin", "-1"), "not between 0 and 1"),
+        (("--min-slice-rows", "3"), "not 10 or more"),
+        (("--max-seconds", "0"), "not between 1 and 86400"),
+        (("--max-mae", "-1"), "below 0"),
+        (("--max-train-overlap", "7"), "not between 0 and 1"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(check, more, says):
+    code, _, err, _ = check(two_classes(50), two_classes(50), *more)
+    assert code == 2
+    assert says in err
 
 
 # --- the same inputs, the same answer ---------------------------------------------------------------------------

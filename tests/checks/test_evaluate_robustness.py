@@ -18,10 +18,11 @@ from sklearn.datasets import load_breast_cancer, load_iris, make_classification
 from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, PolynomialFeatures, StandardScaler
-from sklearn.svm import LinearSVC
+from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from wardein.attacks.decision import Pool, hopskipjump
@@ -93,6 +94,13 @@ def metric(report: dict, name: str) -> dict:
     return next(m for m in report["metrics"] if m["name"] == name)
 
 
+def queries_per_row(report: dict, attack: str) -> float:
+    of = [
+        m["value"] for m in report["metrics"] if (m["name"], m.get("slice")) == ("queries_per_row", f"attack={attack}")
+    ]
+    return float(of[0])
+
+
 def rules(report: dict) -> set[str]:
     return {finding["ruleId"] for finding in report["findings"]}
 
@@ -144,15 +152,30 @@ def test_an_interval_that_spans_the_threshold_is_inconclusive_and_fails(capsys, 
     assert run(capsys, cases["lr"], "--min-robust-accuracy", point, "--bound", "point")[0] == 0
 
 
-def test_a_forest_is_attacked_by_its_decisions_and_rejected(capsys, cases):
-    code, report = run(capsys, cases["forest"], "--at-epsilon", "0.4", "--min-robust-accuracy", "0.9")
-    values = curve(report, "hopskipjump")
+def test_a_forest_is_attacked_through_its_trees_and_by_its_decisions_and_rejected(capsys, cases):
+    wanted = ["--at-epsilon", "0.4", "--min-robust-accuracy", "0.9", "--stop-early", "false"]
+    code, report = run(capsys, cases["forest"], *wanted)
     assert (code, report["verdict"]) == (1, "FAIL")
-    assert values[0] > 0.9
-    assert values == sorted(values, reverse=True)
-    assert values[-1] < 0.8
+    for name in ("trees", "hopskipjump"):
+        values = curve(report, name)
+        assert values[0] > 0.9
+        assert values == sorted(values, reverse=True)
+        assert values[-1] < 0.8
+    assert all(queries_per_row(report, name) >= 1 for name in ("trees", "hopskipjump"))
+    certified = {m["slice"]: m["value"] for m in report["metrics"] if m["name"] == "certified_accuracy"}
+    for epsilon, stands in zip(EPSILONS, curve(report)[1:], strict=True):
+        assert 0 <= certified[f"epsilon={epsilon:g}"] <= stands
+
+
+def test_a_model_without_gradients_and_trees_is_attacked_by_its_decisions_and_rejected(capsys, tmp_path):
+    rows, labels = breast()
+    model = make_pipeline(StandardScaler(), SVC()).fit(rows[::2], labels[::2])
+    arguments = save(tmp_path, model, rows[1::2], labels[1::2])
+    code, report = run(capsys, arguments, "--at-epsilon", "0.4", "--min-robust-accuracy", "0.9")
+    assert (code, report["verdict"]) == (1, "FAIL")
     assert "robustness/black-box" in rules(report)
-    assert metric(report, "queries_per_row")["value"] > 1000
+    assert curve(report, "hopskipjump") == curve(report)
+    assert queries_per_row(report, "hopskipjump") > 1000
 
 
 def test_curves_never_rise_and_pgd_is_at_least_as_strong_as_fgsm(capsys, cases):
@@ -271,7 +294,7 @@ def test_hopskipjump_comes_at_least_as_near_as_arts_own(estimator):
     predicted = space.classes(rows)
     right = np.flatnonzero(predicted[:60] == truth[:60])[::8]
     pool = Pool(space.coordinates(rows.to_numpy()), predicted)
-    ours = hopskipjump(space, right, truth, pool, seed=0)
+    ours, _ = hopskipjump(space, right, truth, pool, seed=0)
     start = np.stack([pool.points[np.flatnonzero(predicted != truth[i])[0]] for i in right])
     np.random.seed(0)
     attack = HopSkipJump(art_black_box(space, 2), norm=np.inf, max_iter=15, max_eval=200, init_eval=30, verbose=False)
@@ -428,11 +451,24 @@ def test_rows_that_hopskipjump_cannot_start_on_are_not_examined(capsys, tmp_path
     rng = np.random.default_rng(0)
     rows = pd.DataFrame({"decides": rng.normal(size=80), "idle": rng.normal(size=80)})
     labels = (rows.decides > 0).astype(int)
-    model = DecisionTreeClassifier(max_depth=1).fit(rows, labels)
+    only = make_column_transformer(("passthrough", ["decides"]))
+    model = make_pipeline(only, KNeighborsClassifier(1)).fit(rows, labels)
     code, report = run(capsys, save(tmp_path, model, rows, labels), "--immutable", "decides")
     assert (code, report["verdict"]) == (2, "ERROR")
     assert (report["coverage"]["examined"], report["coverage"]["expected"]) == (0, 80)
     assert "no start" in report["reason"]
+    assert not any(m["name"] == "robust_accuracy" for m in report["metrics"])
+
+
+def test_a_single_tree_whose_columns_decide_nothing_is_proven_to_stand(capsys, tmp_path):
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame({"decides": rng.normal(size=80), "idle": rng.normal(size=80)})
+    model = DecisionTreeClassifier(max_depth=1).fit(rows, rows.decides > 0)
+    arguments = save(tmp_path, model, rows, rows.decides > 0)
+    code, report = run(capsys, arguments, "--immutable", "decides", "--min-robust-accuracy", "0.9")
+    assert (code, report["verdict"], report["coverage"]["examined"]) == (0, "PASS", 80)
+    assert curve(report, "trees") == [1.0] * 5
+    assert all(m["value"] == 1 for m in report["metrics"] if m["name"] == "certified_accuracy")
 
 
 def test_rows_that_even_unbounded_pgd_cannot_move_are_reported(capsys, tmp_path):
@@ -441,7 +477,8 @@ def test_rows_that_even_unbounded_pgd_cannot_move_are_reported(capsys, tmp_path)
     labels = (rows.decides > 0).astype(int)
     model = LogisticRegression(C=100).fit(rows, labels)
     _, report = run(capsys, save(tmp_path, model, rows, labels), "--immutable", "decides")
-    assert "robustness/gradients-mislead" in rules(report)
+    assert "robustness/unmoved" in rules(report)
+    assert "robustness/gradient-masking" not in rules(report)
 
 
 def broken(tmp_path: Path, change) -> list[str]:

@@ -22,6 +22,7 @@ ARTIFACT_NAMES = {
     "model", "data", "train", "reference", "source", "image", "artifact", "evidence",
     "suite", "signature", "trust", "policy", "claims", "database", "signer", "vsa", "auditor",
     "advisories", "baseline", "findings", "model_evidence", "subject",
+    "features", "champion", "script", "promotion", "log",
 }  # fmt: skip
 SECRET = re.compile(r"password|passphrase|secret_|token|private|credential|api_?key")
 every_step = pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)

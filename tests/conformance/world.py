@@ -20,6 +20,12 @@ from wardein.cli import main
 from wardein.spec import CHECKS
 from wardein.subject import digest_of
 
+# A script that asks for every row, and finds nothing.
+RED_TEAM = """
+def attack(model, rows, labels, budget):
+    model.predict(rows)
+    return {"examined": len(rows), "findings": []}
+"""
 SCANS = ("scan_dependencies", "scan_code", "scan_secrets", "scan_config")
 
 
@@ -61,6 +67,9 @@ class Ready:
             "evaluate_performance": labelled,
             "evaluate_robustness": labelled,
             "evaluate_fairness": labelled | {"sensitive": ["sex", "age"], "bins": {"age": "50"}, "bound": "best"},
+            "evaluate_privacy": labelled | {"reference": self.folder / "train.csv", "shadow_models": 4},
+            "evaluate_behavior": labelled | {"script": self.folder / "red_team.py", "scanner": "none"},
+            "compare_models": labelled | {"champion": self.folder / "champion.skops", "bound": "best"},
             "scan_model": {"model": self.model},
             "smoke_test": {"model": self.model, "data": self.world.test_data},
             "scan_image": {"image": str(self.world.image), "database": self.folder / "advisories"},
@@ -110,6 +119,9 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Ready:
     table = pd.read_csv(made.folder / "train.csv")
     estimator = make_pipeline(StandardScaler(), LogisticRegression())
     skops.io.dump(estimator.fit(table.drop(columns=LABEL), table[LABEL]), made.model)
+    champion = make_pipeline(StandardScaler(), LogisticRegression(C=0.1))
+    skops.io.dump(champion.fit(table.drop(columns=LABEL), table[LABEL]), made.folder / "champion.skops")
+    (made.folder / "red_team.py").write_text(RED_TEAM, encoding="utf-8")
     for step in ("sign_artifact", *CHECKS, "approve", "gate"):
         arguments = made.arguments(step, made.folder)
         role = step if step in ("approve", "gate") else "check"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""White-box views of scikit-learn classifiers: dense layers whose gradients can be taken.
+"""White-box views of classifiers: of scikit-learn's, dense layers whose gradients can be taken.
 
 A Pipeline hides the gradients of its last step. Where the steps before it are affine in the columns that may
 move (scalers, encoders of other columns, PCA, column selection …), the whole is again a network of dense
@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from wardein.attacks.differentiable import asked
 from wardein.errors import WardeinError
+from wardein.models.insides.losses import cross_entropy, logits_ratio
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +26,43 @@ if TYPE_CHECKING:
 
 _PROBES_PER_ROW = 5
 _TOLERANCE = 1e-6
+
+
+class View(Protocol):
+    """What gradients are taken of: scores of the classes, one row of inputs each."""
+
+    @property
+    def inputs(self) -> np.ndarray:
+        """The inputs of the attacked rows, shape (n, moved + rest): what may move, and what may not."""
+        ...
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are."""
+        ...
+
+    @property
+    def linear(self) -> bool:
+        """Whether the scores are known to be linear in the inputs."""
+        ...
+
+    def forward(self, inputs: np.ndarray) -> list[np.ndarray]:
+        """The output of every layer; the last one is the scores, shape (k, classes)."""
+        ...
+
+    def pull_back(self, inputs: np.ndarray, weighting: np.ndarray) -> np.ndarray:
+        """The gradient, with respect to the inputs, of the scores weighted by ``weighting``, shape of inputs."""
+        ...
+
+    def ascent(self, inputs: np.ndarray, truth: np.ndarray, ratio: bool) -> tuple[np.ndarray, np.ndarray]:
+        """The scores and, up to a positive factor for each row, the gradient of a loss of them.
+
+        Args:
+            inputs: Where, shape (k, moved + rest).
+            truth: 1 at the true class of each row, -1 at a rival to aim at, shape (k, classes).
+            ratio: Whether the loss is the difference of logits ratio; else the cross-entropy.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -48,6 +87,11 @@ class Network:
         """Whether the scores are linear in the inputs."""
         return len(self.weights) == 1
 
+    @property
+    def classes(self) -> int:
+        """How many classes there are."""
+        return int(self.weights[-1].shape[1])
+
     def forward(self, inputs: np.ndarray) -> list[np.ndarray]:
         """The output of every layer, after its activation; the last one is the scores, shape (k, classes)."""
         outputs = [inputs]
@@ -58,15 +102,23 @@ class Network:
 
     def pull_back(self, inputs: np.ndarray, weighting: np.ndarray) -> np.ndarray:
         """The gradient, with respect to the inputs, of the scores weighted by ``weighting``, shape of inputs."""
+        return self._pulled_back(self.forward(inputs), weighting)
+
+    def ascent(self, inputs: np.ndarray, truth: np.ndarray, ratio: bool) -> tuple[np.ndarray, np.ndarray]:
+        """The scores and, up to a positive factor for each row, the gradient of a loss of them."""
         outputs = self.forward(inputs)
+        _, weighting = (logits_ratio if ratio else cross_entropy)(outputs[-1], truth)
+        return outputs[-1], self._pulled_back(outputs, weighting)
+
+    def _pulled_back(self, outputs: list[np.ndarray], weighting: np.ndarray) -> np.ndarray:
         gradient: np.ndarray = weighting @ self.weights[-1].T
         for weight, output in zip(self.weights[-2::-1], outputs[-2::-1], strict=True):
             gradient = (gradient * _slope(output, self.activation)) @ weight.T
         return gradient
 
 
-def unwrap(classifier: Classifier, space: Space, seed: int) -> Network | None:
-    """The network that a classifier is on the columns that may move; None if it is none.
+def unwrap(classifier: Classifier, space: Space, seed: int) -> View | None:
+    """The network that a classifier is on the columns that may move; None if it is none, or not what it seems.
 
     Args:
         classifier: The model.
@@ -77,7 +129,7 @@ def unwrap(classifier: Classifier, space: Space, seed: int) -> Network | None:
 
     layers = classifier.layers()
     if layers is None:
-        return None
+        return asked(classifier, space, seed)
     rng = np.random.default_rng(seed)
     moves = _affine(classifier.transform, space, rng)
     if moves is None:

@@ -8,9 +8,10 @@ alone keeps the rules: observed ranges, whole numbers, columns that are held fix
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
 
+from wardein.attacks.budget import Budget, unlimited
 from wardein.errors import WardeinError
 from wardein.tables import require_columns
 
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from wardein.features import Declared
     from wardein.models.predictors import Classifier
 
+# How the size of a change is measured: the largest change of any column, or the root of the sum of squares.
+Norm = Literal["linf", "l2"]
 # A column of whole numbers with no more distinct values than this is taken for a category's codes.
 FEW = 10
 # Relative and absolute slack of a distance, for what is lost between float32, float64 and the table.
@@ -37,6 +41,7 @@ class Columns:
         low: The smallest value observed of each of them.
         high: The largest value observed.
         whole: Whether only whole numbers were observed, so that only whole numbers are tried.
+        only: 1 for a column that may only increase, -1 for one that may only decrease, else 0.
         held: The columns that are held fixed, by reason.
     """
 
@@ -45,10 +50,17 @@ class Columns:
     low: np.ndarray
     high: np.ndarray
     whole: np.ndarray
+    only: np.ndarray
     held: dict[str, tuple[str, ...]]
 
 
-def columns_of(observed: pd.DataFrame, scaled_on: pd.DataFrame, immutable: list[str], mutable: list[str]) -> Columns:
+def columns_of(
+    observed: pd.DataFrame,
+    scaled_on: pd.DataFrame,
+    immutable: list[str],
+    mutable: list[str],
+    declared: Declared | None = None,
+) -> Columns:
     """Decide what may move.
 
     Args:
@@ -56,6 +68,7 @@ def columns_of(observed: pd.DataFrame, scaled_on: pd.DataFrame, immutable: list[
         scaled_on: The rows whose standard deviations are the unit of epsilon.
         immutable: Columns that must not move.
         mutable: If not empty, exactly the columns that may move.
+        declared: What was declared of the columns, if anything was.
 
     Raises:
         WardeinError: If a name is unknown, a named column cannot be moved, or nothing is left to move.
@@ -65,12 +78,17 @@ def columns_of(observed: pd.DataFrame, scaled_on: pd.DataFrame, immutable: list[
 
     require_columns(observed, immutable, "--immutable")
     require_columns(observed, mutable, "--mutable")
+    tied = _tied(declared)
     held: dict[str, list[str]] = {}
     moved = []
     for name in map(str, observed.columns):
         column = observed[name]
         numeric = is_numeric_dtype(column) and not is_bool_dtype(column)
-        reason = _reason(name, column, numeric, immutable, mutable)
+        reason = "tied to other columns" if name in tied else _reason(name, column, numeric, immutable, mutable)
+        if declared and not reason:
+            feature = declared.features[declared.place[name]]
+            numbers = feature.numeric or name in mutable
+            reason = "declared immutable" if feature.immutable else "" if numbers else "a category's codes"
         if numeric and not reason and not scaled_on[name].to_numpy(dtype=float).std() > 0:
             reason = "constant"
         if reason and name in mutable:
@@ -83,16 +101,44 @@ def columns_of(observed: pd.DataFrame, scaled_on: pd.DataFrame, immutable: list[
         raise WardeinError(
             "no numeric feature is left that an attack may change",
             where="--data",
-            mend="name the columns that an attacker controls with --mutable",
+            mend="name the columns that an attacker controls with --mutable, or choose --attack edits",
         )
     values = observed[moved].to_numpy(dtype=float)
-    return Columns(
+    columns = Columns(
         tuple(moved),
         scaled_on[moved].to_numpy(dtype=float).std(axis=0),
         values.min(axis=0),
         values.max(axis=0),
         (values == np.rint(values)).all(axis=0),
+        np.zeros(len(moved), dtype=int),
         {reason: tuple(names) for reason, names in held.items()},
+    )
+    return _as_declared(columns, declared) if declared else columns
+
+
+def _tied(declared: Declared | None) -> set[str]:
+    """The columns that cannot be moved by themselves, as others hang on them or they on others."""
+    if declared is None:
+        return set()
+    names = {name for group in declared.one_hot for name in group}
+    for feature in declared.features:
+        others = {*feature.determined_by, feature.at_least, feature.at_most} - {""}
+        names |= {feature.name, *others} if others else set()
+    return names
+
+
+def _as_declared(columns: Columns, declared: Declared) -> Columns:
+    """The columns with the ends, the steps and the directions that were declared of them."""
+    import numpy as np
+
+    features = [declared.features[declared.place[name]] for name in columns.moved]
+    known = np.array([feature.numeric for feature in features])
+    return replace(
+        columns,
+        low=np.where(known, [feature.low for feature in features], columns.low),
+        high=np.where(known, [feature.high for feature in features], columns.high),
+        whole=np.where(known, [feature.whole for feature in features], columns.whole),
+        only=np.array([{"increase": 1, "decrease": -1}.get(feature.only, 0) for feature in features]),
     )
 
 
@@ -115,27 +161,51 @@ class Space:
     Attributes:
         rows: The rows under attack, all features in the model's order.
         columns: What may move.
+        original: The values of the columns that may move, shape (n, moved).
         origin: Their coordinates, shape (n, moved).
         low: The smallest coordinate of each moved column, shape (moved,).
         high: The largest.
-        queries: How many rows the model was asked to classify so far.
+        norm: How the size of a change is measured.
+        budget: What the model may be asked.
     """
 
-    def __init__(self, classifier: Classifier, rows: pd.DataFrame, columns: Columns) -> None:
+    def __init__(
+        self,
+        classifier: Classifier,
+        rows: pd.DataFrame,
+        columns: Columns,
+        norm: Norm = "linf",
+        budget: Budget | None = None,
+    ) -> None:
         import numpy as np
 
         self.rows = rows.reset_index(drop=True)
-        self.columns = columns
-        self.queries = 0
+        self.columns, self.norm = columns, norm
+        self.budget = budget or unlimited()
         self._classifier = classifier
-        self._values = self.rows[list(columns.moved)].to_numpy(dtype=float)
+        self.original = self.rows[list(columns.moved)].to_numpy(dtype=float)
         self._centre = (columns.low + columns.high) / 2
-        self.origin = self.coordinates(self._values)
+        self.origin = self.coordinates(self.original)
         self.low, self.high = self.coordinates(columns.low), self.coordinates(columns.high)
         self._dtypes = {name: self.rows[name].dtype for name in columns.moved}
         self._fixed = [name for name in self.rows.columns if name not in self._dtypes]
         self._floats = not self._fixed and all(kind is np.dtype(float) for kind in self._dtypes.values())
         self._index = {label: i for i, label in enumerate(classifier.classes.tolist())}
+
+    @property
+    def queries(self) -> int:
+        """How many rows the model was asked about so far."""
+        return self.budget.queries
+
+    @property
+    def widest(self) -> float:
+        """The size of the largest change there is: an epsilon that bounds nothing."""
+        return float(self.size(self.high - self.low))
+
+    @property
+    def gives_probabilities(self) -> bool:
+        """Whether the model says how sure it is."""
+        return self._classifier.probabilities
 
     def coordinates(self, values: np.ndarray) -> np.ndarray:
         """The coordinates of values of the moved columns, shape (…, moved)."""
@@ -159,9 +229,10 @@ class Space:
         """
         import numpy as np
 
-        start = self._values[which]
+        start = self.original[which]
         step = (z - self.origin[which]) * self.columns.scale
         step = np.where(self.columns.whole, np.trunc(step + np.sign(step) * 1e-9), step)
+        step = np.where(step * self.columns.only < 0, 0.0, step)
         return np.asarray(np.clip(start + step, self.columns.low, self.columns.high))
 
     def frame(self, which: np.ndarray, values: np.ndarray) -> pd.DataFrame:
@@ -171,7 +242,9 @@ class Space:
 
         if self._floats:  # column after column in memory, as a table of several columns hands them to a model
             return pd.DataFrame(np.asfortranarray(values), columns=self.rows.columns, copy=False)
-        moved = pd.DataFrame(values, columns=list(self.columns.moved)).astype(self._dtypes)
+        empty = np.isnan(values).any(axis=0)  # of whole numbers, a column with empty cells can be none
+        kinds = {name: kind for name, kind in self._dtypes.items() if not empty[self.columns.moved.index(name)]}
+        moved = pd.DataFrame(values, columns=list(self.columns.moved)).astype(kinds)
         if not self._fixed:
             return moved
         fixed = self.rows[self._fixed].iloc[which].reset_index(drop=True)
@@ -181,8 +254,33 @@ class Space:
         """The index of the class that the model predicts for each row of a whole table, shape (k,)."""
         import numpy as np
 
-        self.queries += len(frame)
+        self.budget.take(len(frame))
         return np.array([self._index[label] for label in self._classifier.predict(frame).tolist()], dtype=int)
+
+    def margins_at(self, which: np.ndarray, z: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """By how much the probability of each row's label exceeds that of any other class, shape (k,).
+
+        Raises:
+            WardeinError: If the model gives no probabilities, or what it gives are none.
+        """
+        import numpy as np
+
+        found = []
+        for i in range(0, len(z), _BATCH):
+            part = slice(i, i + _BATCH)
+            frame = self.frame(which[part], self.realise(which[part], z[part]))
+            self.budget.take(len(frame))
+            scores = self._classifier.predict_proba(frame)
+            if scores is None:
+                raise WardeinError("gives no probabilities", where="--model", mend="choose another --attack")
+            if scores.shape != (len(frame), len(self._index)) or not np.isfinite(scores).all():
+                raise WardeinError("gives probabilities that are not finite, or not one a class", where="--model")
+            at, true = np.arange(len(frame)), labels[part]
+            own = scores[at, true].astype(float)
+            others = scores.astype(float)
+            others[at, true] = -np.inf
+            found.append(own - others.max(axis=1))
+        return np.concatenate(found) if found else np.empty(0)
 
     def classes_at(self, which: np.ndarray, z: np.ndarray) -> np.ndarray:
         """The index of the class that the model predicts at coordinates ``z``, shape (k,)."""
@@ -194,12 +292,27 @@ class Space:
         ]
         return np.concatenate(answers) if answers else np.empty(0, dtype=int)
 
-    def distance(self, which: np.ndarray, z: np.ndarray) -> np.ndarray:
-        """The largest change of any column, in units of its scale, once ``z`` is a table again; shape (k,)."""
+    def size(self, change: np.ndarray) -> np.ndarray:
+        """How large changes of coordinates are by the norm, shape (…, moved) to shape (…)."""
         import numpy as np
 
-        change = np.abs(self.realise(which, z) - self._values[which]) / self.columns.scale
-        return np.asarray(change.max(axis=1))
+        if self.norm == "l2":
+            return np.asarray(np.sqrt((change**2).sum(axis=-1)))
+        return np.asarray(np.abs(change).max(axis=-1, initial=0.0))
+
+    def within(self, origin: np.ndarray, z: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """The points nearest to ``z`` whose change from ``origin`` is no larger than ``size``, shape (k, moved)."""
+        import numpy as np
+
+        change = z - origin
+        if self.norm == "l2":
+            far = np.maximum(self.size(change), np.finfo(float).tiny)
+            return np.asarray(origin + change * np.minimum(1.0, size / far)[:, None])
+        return np.asarray(origin + np.clip(change, -size[:, None], size[:, None]))
+
+    def distance(self, which: np.ndarray, z: np.ndarray) -> np.ndarray:
+        """How large the change is, in units of the scales, once ``z`` is a table again; shape (k,)."""
+        return self.size((self.realise(which, z) - self.original[which]) / self.columns.scale)
 
     def falls(self, which: np.ndarray, z: np.ndarray, labels: np.ndarray, epsilon: float) -> np.ndarray:
         """Whether each ``z`` is an adversarial example that counts: wrong by the real model, and within epsilon."""

@@ -1,22 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""evaluate_fairness: compare a classifier's outcomes between groups of people."""
+"""evaluate_fairness: compare a model's outcomes between groups of people."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from wardein.artifacts import Dataset, Judged, Model, Threshold
 from wardein.errors import UsageError
-from wardein.report import Coverage, Criterion, Finding, Metric, Report, Severity, Skipped, Tool, conclude
-from wardein.statistics import intervals
-from wardein.statistics.disparities import Disparity, Rate, disparity, rates
+from wardein.report import Coverage, Finding, Report, Severity, Tool, conclude
+from wardein.statistics.comparisons import Comparisons
+from wardein.statistics.contingency import resample, tabulate
+from wardein.statistics.disparities import rates
 from wardein.statistics.groups import Division, divide, name_of
 from wardein.statistics.intervals import End
+from wardein.statistics.proxies import proxies
+from wardein.statistics.quantities import calibration_errors, means
+from wardein.statistics.ranking import among_the_first
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
+
+    from wardein.models.predictors import Classifier, Regressor
+
+# Rows that the model is asked about twice.
+ASKED_AGAIN = 500
+# What is judged of a regressor alone.
+OF_NUMBERS = ("mean_prediction_difference", "mean_residual_difference", "mean_absolute_error_difference")
 
 
 def evaluate_fairness(
@@ -28,101 +40,160 @@ def evaluate_fairness(
     max_demographic_parity_difference: Threshold = 0.10,
     max_equalized_odds_difference: Threshold = 0.10,
     min_demographic_parity_ratio: Threshold = 0.0,
+    max_equal_opportunity_difference: Threshold = 1.0,
+    max_predictive_parity_difference: Threshold = 1.0,
+    max_calibration_difference: Threshold = 1.0,
+    max_top_selection_difference: Threshold = 1.0,
+    max_mean_prediction_difference: Threshold = 1.0,
+    max_mean_residual_difference: Threshold = 1.0,
+    max_mean_absolute_error_difference: Threshold = 1.0,
     bound: Annotated[End, Judged()] = "worst",
     min_group_size: int = 30,
     min_outcomes: int = 10,
     required_groups: list[str] = [],  # noqa: B006 - read, never changed
     intersectional: bool = True,
     bins: dict[str, str] = {},  # noqa: B006 - read, never changed
+    top_fraction: float = 0.1,
+    interval: Literal["newcombe", "bootstrap"] = "newcombe",
+    replicates: int = 1000,
+    seed: int = 0,
 ) -> Report:
-    """Compare a classifier's outcomes between groups of people, and fail if they differ too much.
+    """Compare a model's outcomes between groups of people, and fail if they differ too much.
 
-    For each sensitive attribute, and for all of them crossed, three rates are compared between groups: how often
-    the model gives the positive class (selection rate), how often to rows that are truly positive (true positive
-    rate), and how often to rows that are not (false positive rate). Demographic parity is about the first,
-    equalized odds about the other two; difference and ratio are between the groups that differ most. Every rate
-    has a Wilson interval. The intervals of differences and ratios take into account that the most different pair
-    was picked among all pairs, which a bootstrap of the largest difference does not.
+    For each sensitive attribute, and for all of them crossed, a classifier's rates are compared between groups: how
+    often it gives the positive class (selection rate: demographic parity), how often to rows that are truly positive
+    (true positive rate: equal opportunity), how often to rows that are not (false positive rate; with the one before:
+    equalized odds), and how often its positive class is right (precision: predictive parity). Of a model that gives
+    probabilities, the expected calibration error of each group, and each group's share among the rows with the
+    highest probabilities. Of a regressor, the means of prediction, of residual and of absolute error, and who is among
+    the highest predictions. Difference and ratio are between the groups that differ most. Their intervals take into
+    account that the most different pair was picked among all pairs. A group whose rate differs from that of all others
+    by more than is tolerated, and by more than chance (Fisher's exact test, 5 % for all groups of an attribute
+    together by Holm), is named in a finding.
 
-    A group with too few rows is listed with its rates and a finding, but is not compared; nor is a group's true
-    (false) positive rate if it has too few positive (negative) rows. Its rows count as examined: name the groups that
-    must not go uncompared as required. Where fewer than two groups can be compared, or a required group cannot, the
-    verdict is ERROR.
+    Features that tell the attribute, so that a model can act on it without seeing it, are named in findings with how
+    well they do: the area under the ROC curve, cross-validated, of the feature alone and of all together. They do not
+    fail.
+
+    A group with too few rows is listed with its rates and a finding, but is not compared; nor is a group's rate among
+    too few positive, negative or selected rows. Its rows count as examined: name the groups that must not go uncompared
+    as required. Where fewer than two groups can be compared, or a required group cannot, the verdict is ERROR. A model
+    that answers the same rows differently when it is asked again fails.
 
     Args:
-        model: The fitted classifier: skops, or a pickle or joblib file of a scikit-learn model or Pipeline.
+        model: The fitted classifier or regressor: skops, or a pickle or joblib file of a scikit-learn model or
+            Pipeline.
         data: Labelled rows that the model has not seen, as CSV or Parquet, one row per person. It holds the model's
             features, the label and the sensitive attributes, which need not be features.
-        label: The column with the true class.
+        label: The column with the true class, or with the true number.
         sensitive: The columns that divide people into groups, for example sex and race. Repeat the option for more
             than one.
         positive: The favourable class, for example "approved"; every other class counts as unfavourable. Empty means
-            the last of the model's two classes; a model with more classes needs it.
+            the last of the model's two classes; a model with more classes needs it, and a regressor has none.
         max_demographic_parity_difference: The largest tolerated difference of selection rates, 0 to 1; 1 tolerates
             any.
         max_equalized_odds_difference: The largest tolerated difference of true or of false positive rates, 0 to 1; 1
             tolerates any.
         min_demographic_parity_ratio: The smallest tolerated ratio of selection rates, 0 to 1; 0.8 is the four-fifths
             rule, 0 reports the ratio without judging it.
+        max_equal_opportunity_difference: The largest tolerated difference of true positive rates alone, 0 to 1; 1
+            tolerates any.
+        max_predictive_parity_difference: The largest tolerated difference of precisions, 0 to 1; 1 tolerates any.
+        max_calibration_difference: The largest tolerated difference of expected calibration errors, 0 to 1; 1
+            tolerates any. It needs a classifier that gives probabilities.
+        max_top_selection_difference: The largest tolerated difference of the shares of a group's rows that are among
+            the first, 0 to 1; 1 tolerates any. It needs probabilities or a regressor.
+        max_mean_prediction_difference: The largest tolerated difference of a regressor's mean predictions, in standard
+            deviations of the label; 1 tolerates any.
+        max_mean_residual_difference: The same of its mean residuals, prediction less truth: whether it flatters a
+            group.
+        max_mean_absolute_error_difference: The same of its mean absolute errors: whether it knows a group less well.
         bound: Which number must meet a threshold. "worst" is the unfavourable end of the 95 % interval: a PASS means
             that the data show it, and too few rows fail as inconclusive (to show that a true difference of 0.05 is
             below 0.10 takes at least about 700 rows a group). "point" is the estimate, which overstates the
             difference between many or small groups. "best" is the other end: a FAIL means that the data show it.
         min_group_size: The rows that a group needs to be compared.
-        min_outcomes: The positive rows that a group needs for its true positive rate to be compared, and the negative
-            rows for its false positive rate.
+        min_outcomes: The positive rows that a group needs for its true positive rate to be compared, the negative
+            rows for its false positive rate, and the rows with a positive prediction for its precision.
         required_groups: Groups that have to be compared, written as in the report: "sex=1", or "sex=1, age=60+" for
             attributes crossed. Repeat the option for more than one.
         intersectional: Whether all attributes are crossed as well, if there is more than one.
         bins: Cut points that turn a number into groups, for example age=40,60 for below 40, 40 to below 60, and 60 or
             more. A number with more than 10 different values needs them.
+        top_fraction: Which part of the rows, ranked by their probability of the positive class or by a regressor's
+            prediction, are the first, above 0 and below 1.
+        interval: Where the intervals of rates' differences and ratios come from. "newcombe" is a closed form over the
+            rates' Wilson intervals, which holds at rates near 0 and 1 and for small groups. "bootstrap" draws every
+            group's rows anew; on many rows the two agree.
+        replicates: How often the bootstrap draws, 100 to 100000.
+        seed: Seeds the bootstrap, and the rows that proxies are looked for in.
 
     Returns:
-        A report with the rates of every group, and per attribute the demographic parity and equalized odds
-        differences and ratios.
+        A report with the rates of every group, per attribute the differences and ratios, and how well features tell
+        the attributes.
 
     Raises:
         WardeinError: If the model or data cannot be read, a column is missing or incomplete, or a value makes no sense.
 
     References:
-        Hardt, Price and Srebro (2016), Equality of Opportunity in Supervised Learning. Newcombe (1998), Interval
-        estimation for the difference between independent proportions, Statistics in Medicine 17. Zou and Donner
-        (2008), Construction of confidence limits about effect measures, Statistics in Medicine 27. Four-fifths rule:
-        29 CFR 1607.4 D. Point values by fairlearn.
+        Hardt, Price and Srebro (2016), Equality of Opportunity in Supervised Learning. Chouldechova (2017), Fair
+        prediction with disparate impact, Big Data 5. Guo et al. (2017), On Calibration of Modern Neural Networks.
+        Singh and Joachims (2018), Fairness of Exposure in Rankings. Newcombe (1998), Interval estimation for the
+        difference between independent proportions, Statistics in Medicine 17. Zou and Donner (2008), Construction of
+        confidence limits about effect measures, Statistics in Medicine 27. Romano and Wolf (2005), Stepwise multiple
+        testing as formalized data snooping, Econometrica 73. Holm (1979), A simple sequentially rejective multiple
+        test procedure. Four-fifths rule: 29 CFR 1607.4 D. Point values by fairlearn.
     """
     import fairlearn
 
-    from wardein.models.load import load
-    from wardein.statistics.outcomes import observe
+    from wardein.models.load import loaded
+    from wardein.models.predictors import Classifier
     from wardein.tables import read_table
 
+    largest = {
+        "demographic_parity_difference": max_demographic_parity_difference,
+        "equalized_odds_difference": max_equalized_odds_difference,
+        "equal_opportunity_difference": max_equal_opportunity_difference,
+        "predictive_parity_difference": max_predictive_parity_difference,
+        "calibration_difference": max_calibration_difference,
+        "top_selection_difference": max_top_selection_difference,
+        "mean_prediction_difference": max_mean_prediction_difference,
+        "mean_residual_difference": max_mean_residual_difference,
+        "mean_absolute_error_difference": max_mean_absolute_error_difference,
+    }
     _check_settings(sensitive, label)
     _check_numbers(
-        {
-            "--max-demographic-parity-difference": max_demographic_parity_difference,
-            "--max-equalized-odds-difference": max_equalized_odds_difference,
-            "--min-demographic-parity-ratio": min_demographic_parity_ratio,
-        },
+        {f"--max-{name.replace('_', '-')}": value for name, value in largest.items()}
+        | {"--min-demographic-parity-ratio": min_demographic_parity_ratio},
         {"--min-group-size": min_group_size, "--min-outcomes": min_outcomes},
     )
+    _check_drawing(top_fraction, replicates, seed)
     table = read_table(data)
-    with load(model) as classifier:
-        outcomes = observe(classifier, table, label)
-    favourable = outcomes.positive(positive)
-    truth, predicted = outcomes.truth == favourable, outcomes.predicted == favourable
-    study = _Study(
-        bound, max_demographic_parity_difference, max_equalized_odds_difference, min_demographic_parity_ratio
+    study = Comparisons(
+        bound,
+        largest,
+        {"demographic_parity_ratio": min_demographic_parity_ratio},
+        frozenset({"demographic_parity_difference", "equalized_odds_difference"}),
     )
-    study.note_predictions(predicted, "" if positive else outcomes.classes[favourable])
-    examined = len(table)
-    for division in divide(table, sensitive, bins, crossed=intersectional):
-        measured = rates(division, truth, predicted, rows=min_group_size, outcomes=min_outcomes)
-        study.describe(division, measured)
-        if not study.compare(division, measured):
-            examined = 0
+    settings = _Settings(min_group_size, min_outcomes, top_fraction, replicates if interval == "bootstrap" else 0, seed)
+    divisions = divide(table, sensitive, bins, crossed=intersectional)
+    with loaded(model) as held:
+        predictor = held.model
+        if isinstance(predictor, Classifier):
+            complete = _compare_classes(study, predictor, table, label, positive, divisions, settings)
+        else:
+            if positive:
+                raise UsageError(f"a regressor has no class {positive!r}", where="--positive", mend="leave it out")
+            complete = _compare_numbers(study, predictor, table, label, divisions, settings)
+        _ask_again(study, predictor, table)
+        features = list(predictor.features)
+    for attribute, division in zip(sensitive, divisions, strict=False):
+        _look_for_proxies(study, attribute, division, table[features], settings)
     study.require([name_of(group) for group in required_groups])
     return conclude(
-        coverage=Coverage("rows", expected=len(table), examined=examined, skipped=tuple(study.skipped)),
+        coverage=Coverage(
+            "rows", expected=len(table), examined=len(table) if complete else 0, skipped=tuple(study.skipped)
+        ),
         tools=[Tool("fairlearn", fairlearn.__version__)],
         metrics=study.metrics,
         criteria=study.criteria,
@@ -130,93 +201,139 @@ def evaluate_fairness(
     )
 
 
-@dataclass
-class _Study:
-    """What is gathered about the groups, one division after the other."""
+@dataclass(frozen=True)
+class _Settings:
+    rows: int
+    outcomes: int
+    top: float
+    replicates: int
+    seed: int
 
-    bound: End
-    parity_difference: float
-    odds_difference: float
-    parity_ratio: float
-    metrics: list[Metric] = field(default_factory=list)
-    criteria: list[Criterion] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-    skipped: list[Skipped] = field(default_factory=list)
-    compared: set[str] = field(default_factory=set)
-    left_out: dict[str, str] = field(default_factory=dict)
+    def draw(self, cells: np.ndarray) -> np.ndarray | None:
+        """Replicates of a table of counts, if intervals come from them."""
+        return resample(cells, self.replicates, self.seed) if self.replicates else None
 
-    def note_predictions(self, predicted: np.ndarray, assumed: str) -> None:
-        """Say what a reader of the rates has to know about all of them."""
-        if assumed:
-            text = f"the favourable class was not named and taken to be {assumed!r}; ratios depend on it"
-            self.findings.append(Finding("fairness/assumed-positive", Severity.INFO, text, "--positive", fails=False))
-        if predicted.all() or not predicted.any():
-            text = "the model gives every row the same class: its rates are equal, and say nothing about its merit"
-            self.findings.append(Finding("fairness/constant-model", Severity.MEDIUM, text, "--model", fails=False))
 
-    def describe(self, division: Division, measured: Sequence[Rate]) -> None:
-        """List every group's rates, and name the groups that are too small to be compared."""
-        for rate in measured:
-            for group, hits, n in zip(division.groups, rate.hits.tolist(), rate.n.tolist(), strict=True):
-                if n:
-                    interval = intervals.wilson(hits, n)
-                    self.metrics.append(Metric(rate.name, hits / n, n, ci=interval, slice=group))
-        size, *outcomes = measured
-        for i, group in enumerate(division.groups):
-            few = [size] if not size.compared[i] else [rate for rate in outcomes if not rate.compared[i]]
-            for rate in few:
-                text = f"only {rate.n[i]} {rate.among}, {rate.needed} are needed"
-                where, rule = (group, "small-group") if rate is size else (f"{group}: {rate.name}", "few-outcomes")
-                message = f"{where} is not compared: {text}"
-                self.findings.append(Finding(f"fairness/{rule}", Severity.LOW, message, where, fails=False))
-                self.left_out[group] = text
-            if not few:
-                self.compared.add(group)
+def _compare_classes(
+    study: Comparisons,
+    classifier: Classifier,
+    table: pd.DataFrame,
+    label: str,
+    positive: str,
+    divisions: Sequence[Division],
+    settings: _Settings,
+) -> bool:
+    """Compare what a classifier says of groups; False if some attribute's groups cannot be compared."""
+    from wardein.statistics.outcomes import observe
 
-    def compare(self, division: Division, measured: Sequence[Rate]) -> bool:
-        """Measure the disparities between the groups; False if one cannot be measured."""
-        for rate in measured:
-            if rate.compared.sum() < 2:
-                enough = int(rate.compared.sum())
-                reason = f"{enough} group{'' if enough == 1 else 's'} with at least {rate.needed} {rate.among}"
-                hint = ", or pass --intersectional false" if " & " in division.attribute else ""
-                self.skipped.append(
-                    Skipped(
-                        division.attribute, f"has {reason}, comparing takes two; give more rows of every group{hint}"
-                    )
-                )
-                return False
-        selection, *odds = measured
-        part = f"attribute={division.attribute}"
-        self._judge("demographic_parity", part, disparity([selection]), self.parity_difference, self.parity_ratio)
-        self._judge("equalized_odds", part, disparity(odds), self.odds_difference, 0.0)
-        return True
-
-    def require(self, groups: Sequence[str]) -> None:
-        """Count a required group that was not compared as not examined."""
-        for group in groups:
-            if group not in self.compared:
-                self.skipped.append(Skipped(group, self.left_out.get(group, "no group of this name was examined")))
-
-    def _judge(self, name: str, part: str, found: Disparity, largest: float, smallest: float) -> None:
-        """Turn a disparity into metrics and into criteria on them; a ratio is judged only if that was asked for."""
-        counted, n = intervals.counted(self.bound, "<="), found.n
-        metric = Metric(
-            f"{name}_difference", found.difference, n, direction="lower", ci=found.difference_interval, slice=part
+    outcomes = observe(classifier, table, label, probabilities=True)
+    favourable = outcomes.positive(positive)
+    truth, said = outcomes.truth == favourable, outcomes.predicted == favourable
+    if not positive:
+        text = (
+            f"the favourable class was not named and taken to be {outcomes.classes[favourable]!r}; ratios depend on it"
         )
-        self.metrics.append(metric)
-        self.criteria.append(Criterion(metric.name, "<=", largest, counted, part))
-        if smallest > 0:
-            counted = intervals.counted(self.bound, ">=")
-            self.criteria.append(Criterion(f"{name}_ratio", ">=", smallest, counted, part))
-        if found.ratio is None:
-            text = "no group has a single yes, so that the rates are equal and their ratio is undefined"
-            where = f"{name}_ratio[{part}]"
-            self.findings.append(Finding("fairness/undefined-ratio", Severity.LOW, text, where, fails=False))
-            return
-        self.metrics.append(
-            Metric(f"{name}_ratio", found.ratio, n, direction="higher", ci=found.ratio_interval, slice=part)
+        study.note("assumed-positive", Severity.INFO, text, "--positive")
+    if said.all() or not said.any():
+        text = "the model gives every row the same class: its rates are equal, and say nothing about its merit"
+        study.note("constant-model", Severity.MEDIUM, text, "--model")
+    comparable = []
+    for division in divisions:
+        cells = tabulate(division, truth, said)
+        measured = rates(cells, rows=settings.rows, outcomes=settings.outcomes, drawn=settings.draw(cells))
+        if study.rates(division, measured):
+            comparable.append(division)
+    if outcomes.probabilities is None:
+        reason = "the model gives no probabilities; give one with predict_proba, or drop the threshold"
+        study.cannot_measure(["calibration_difference", "top_selection_difference"], reason)
+    else:
+        scores = outcomes.probabilities[:, favourable]
+        for division in comparable:
+            found = calibration_errors(scores, truth, division, rows=settings.rows)
+            study.quantity(division, found, "calibration_difference", "1", 1.0)
+        _compare_top(study, scores, truth, comparable, settings)
+    study.cannot_measure(list(OF_NUMBERS), "the model is a classifier, which predicts no number; drop the threshold")
+    return len(comparable) == len(divisions)
+
+
+def _compare_numbers(
+    study: Comparisons,
+    regressor: Regressor,
+    table: pd.DataFrame,
+    label: str,
+    divisions: Sequence[Division],
+    settings: _Settings,
+) -> bool:
+    """Compare what a regressor says of groups; False if some attribute's groups cannot be compared."""
+    import numpy as np
+
+    from wardein.statistics.outcomes import observe_numbers
+
+    numbers = observe_numbers(regressor, table, label)
+    residual = numbers.predicted - numbers.truth
+    measured = {
+        "mean_prediction": numbers.predicted,
+        "mean_residual": residual,
+        "mean_absolute_error": np.abs(residual),
+    }
+    if all(study.largest[name] >= 1 for name in (*OF_NUMBERS, "top_selection_difference")):
+        text = "no threshold on a regressor's differences was given, so that none was judged"
+        study.note("not-judged", Severity.INFO, text, "--model")
+    scale = float(numbers.truth.std())
+    comparable = []
+    for division in divisions:
+        if study.sizes(division, settings.rows):
+            comparable.append(division)
+        for name, values in measured.items():
+            found = means(name, values, division, rows=settings.rows)
+            study.quantity(division, found, f"{name}_difference", "label", scale)
+    _compare_top(study, numbers.predicted, np.ones(len(table), dtype=bool), comparable, settings)
+    reason = "the model is a regressor, which gives neither classes nor probabilities; drop the threshold"
+    rates_of_classes = ["equal_opportunity_difference", "predictive_parity_difference", "calibration_difference"]
+    study.cannot_measure(rates_of_classes, reason)
+    return len(comparable) == len(divisions)
+
+
+def _compare_top(
+    study: Comparisons, scores: np.ndarray, truth: np.ndarray, divisions: Sequence[Division], settings: _Settings
+) -> None:
+    """Compare who is among the first, if rows are ranked by a score."""
+    first, places, sharing = among_the_first(scores, settings.top)
+    if sharing > max(places // 10, 1):
+        text = (
+            f"{sharing} rows have the score of place {places}, the last one that counts as among the first: which of "
+            "them are is left to chance, and each counts with its chance"
         )
+        study.note("tied-scores", Severity.LOW, text, "--top-fraction")
+    for division in divisions:
+        cells = tabulate(division, truth, first)
+        measured = rates(cells, rows=settings.rows, outcomes=settings.outcomes, drawn=settings.draw(cells))
+        study.top(division, replace(measured.selection, name="top_selection_rate"), places / len(scores))
+
+
+def _ask_again(study: Comparisons, predictor: Classifier | Regressor, table: pd.DataFrame) -> None:
+    """Ask the model about some rows twice: rates of a model that draws lots are those of one draw."""
+    from wardein.models.answers import ask
+
+    rows = predictor.rows(table.head(ASKED_AGAIN), complete=False)
+    once, again = ask(predictor, rows), ask(predictor, rows)
+    differing = once.differing(again)
+    if once.labels is not None and again.labels is not None:
+        differing = max(differing, int((once.labels != again.labels).sum()))  # of two equal chances as well
+    if differing:
+        text = f"the model answers {differing} of {len(rows)} rows differently when it is asked again"
+        study.findings.append(Finding("fairness/unstable", Severity.HIGH, text, "--model"))
+
+
+def _look_for_proxies(
+    study: Comparisons, attribute: str, division: Division, features: pd.DataFrame, settings: _Settings
+) -> None:
+    """Which of the model's features tell an attribute that it may not even see."""
+    if attribute in features.columns:
+        text = f"the model takes {division.attribute!r} itself as a feature"
+        study.note("uses-attribute", Severity.LOW, text, division.attribute)
+    others = features.drop(columns=attribute, errors="ignore")
+    study.proxies(division.attribute, proxies(others, division, least=settings.rows, seed=settings.seed))
 
 
 def _check_settings(sensitive: Sequence[str], label: str) -> None:
@@ -231,7 +348,16 @@ def _check_settings(sensitive: Sequence[str], label: str) -> None:
 def _check_numbers(shares: Mapping[str, float], counts: Mapping[str, int]) -> None:
     for flag, share in shares.items():
         if not 0 <= share <= 1:
-            raise UsageError(f"{share:g} is not between 0 and 1", where=flag, mend="rates are proportions")
+            raise UsageError(f"{share:g} is not between 0 and 1", where=flag, mend="1 tolerates any difference")
     for flag, count in counts.items():
         if count < 1:
             raise UsageError(f"{count} is not 1 or more", where=flag, mend="a rate of no rows is undefined")
+
+
+def _check_drawing(top_fraction: float, replicates: int, seed: int) -> None:
+    if not 0 < top_fraction < 1:
+        raise UsageError(f"{top_fraction:g} is not above 0 and below 1", where="--top-fraction", mend="0.1 is a tenth")
+    if not 100 <= replicates <= 100_000:
+        raise UsageError(f"{replicates} is not between 100 and 100000", where="--replicates")
+    if seed < 0:
+        raise UsageError(f"{seed} is below 0", where="--seed", mend="give 0 or more")

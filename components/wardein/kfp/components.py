@@ -16,6 +16,9 @@ __all__ = [
     "evaluate_performance",
     "evaluate_robustness",
     "evaluate_fairness",
+    "evaluate_privacy",
+    "evaluate_behavior",
+    "compare_models",
     "scan_dependencies",
     "scan_code",
     "scan_secrets",
@@ -241,19 +244,36 @@ def evaluate_performance(
     min_precision: float = 0.0,
     min_roc_auc: float = 0.0,
     max_calibration_error: float = 1.0,
+    min_slice_accuracy: float = 0.0,
+    max_mae: float = 0.0,
+    min_r2: float = 0.0,
+    reference: dsl.Input[dsl.Dataset] = None,
+    max_train_overlap: float = 1.0,
     bound: str = "worst",
+    margin: float = 0.02,
+    slice_tolerance: float = 0.05,
+    min_slice_rows: int = 50,
+    max_seconds: int = 600,
     seed: int = 0,
     bootstrap_replicates: int = 1000,
     policy: dsl.Input[dsl.Artifact] = None,
     key: str = "",
     run_id: str = "",
 ) -> NamedTuple("Outputs", [("verdict", str), ("passed", bool)]):
-    """Measure how often a classifier is right, and whether its probabilities can be believed.
+    """Measure how often a model is right, where it is not, and whether its probabilities can be believed.
 
-    Accuracy, balanced accuracy, recall and precision of every class, area under the ROC curve, Brier score and
-    expected calibration error, each with a 95 % interval, beside the accuracy of always naming the most
-    frequent class. Whatever the thresholds, a model whose balanced accuracy is not above what guessing gives
-    fails.
+    Of a classifier: accuracy, balanced accuracy, recall and precision of every class, area under the ROC curve,
+    Brier score and expected calibration error, each with a 95 % interval, beside the accuracy of always naming
+    the most frequent class. Of a regressor: mean absolute error, root mean squared error and R², beside
+    predicting the mean of the labels. Whatever the thresholds, a model that is not shown to be better than
+    guessing fails, and so does one that says something else of the same rows when it is asked again.
+
+    Slices of the rows where the model does worse than elsewhere are looked for in all its features and pairs of
+    them, with intervals that take into account how many slices were looked at; a slice is a lesser matter where
+    the model's own probabilities say that it is hard. With the training data as reference, rows that the model
+    may know from training are counted, also those with numbers changed a little, and what was measured is given
+    with and without them. A feature that tells the label alone is named. For each threshold it says how many
+    rows would show that it is met.
 
     Every row is examined. A class that the model knows and the data lack makes the verdict ERROR, and so does a
     threshold on what needs probabilities when the model gives none; without such a threshold that is a finding.
@@ -261,12 +281,15 @@ def evaluate_performance(
     References: Wilson (1927), Probable inference, JASA 22. Newcombe (2006), Confidence intervals for an effect
     size measure based on the Mann-Whitney statistic, Statistics in Medicine 25. Zou and Donner (2008),
     Construction of confidence limits about effect measures, Statistics in Medicine 27. Guo et al. (2017), On
-    Calibration of Modern Neural Networks. Point values by scikit-learn.
+    Calibration of Modern Neural Networks. Clopper and Pearson (1934), The use of confidence or fiducial limits,
+    Biometrika 26. Chung et al. (2019), Automated Data Slicing for Model Validation. Point values by scikit-
+    learn.
 
     Args:
-        model: The fitted classifier: skops, or a pickle or joblib file of a scikit-learn model or Pipeline.
+        model: The fitted classifier or regressor: skops, a pickle or joblib file of a scikit-learn model or
+            Pipeline, or the native file of another library.
         data: Labelled rows that the model has not seen, as CSV or Parquet, one row per example.
-        label: The column with the true class.
+        label: The column with the true class, or for a regressor the true number.
         positive: The class that min_recall and min_precision are about, for example "fraud". Empty means the
             last of the model's two classes; a model with more classes needs it for these two thresholds.
         min_accuracy: The smallest tolerated share of right predictions, 0 to 1; 0 tolerates any.
@@ -279,12 +302,29 @@ def evaluate_performance(
         max_calibration_error: The largest tolerated expected calibration error, 0 to 1; 1 tolerates any. With
             few rows it is large by chance alone: a perfectly calibrated model has about 0.04 on 500 rows, and
             0.09 at the upper end of its interval.
+        min_slice_accuracy: The smallest tolerated accuracy within the worst of the slices that are shown to be
+            worse than the rest, 0 to 1; if none is, all rows count as that slice. 0 tolerates any.
+        max_mae: For a regressor the largest tolerated mean absolute error, in the unit of the label; 0
+            tolerates any.
+        min_r2: For a regressor the smallest tolerated share of the labels' variance that it explains (R²), 0 to
+            1; 0 tolerates any that is shown to be better than predicting the labels' mean.
+        reference: The training data, as CSV or Parquet, with the model's features; without it, rows that the
+            model may know from training are not looked for.
+        max_train_overlap: The largest tolerated share of rows that are in the training data as well, 0 to 1; 1
+            tolerates any, and names them in a finding. It needs the reference.
         bound: Which number must meet a threshold. "worst" is the unfavourable end of the 95 % interval: a PASS
             means that the data show it, and too few rows fail as inconclusive. "point" is the estimate. "best"
             is the other end: a FAIL means that the data show it.
+        margin: How far above a threshold the truth is supposed to be, when it is said how many rows would show
+            it; beside that it is said for what was observed.
+        slice_tolerance: How much lower the accuracy of a slice has to be for certain to be named, 0 to 1; for a
+            regressor, how much larger its mean absolute error, as a share of that of all rows.
+        min_slice_rows: How many rows a slice has at least.
+        max_seconds: How many seconds of processor time the model may take to answer; a slower one ends in
+            ERROR.
         seed: The seed of the bootstrap.
-        bootstrap_replicates: How often the rows are drawn anew for the intervals of Brier score and calibration
-            error; 1000 take about a second for 100 000 rows.
+        bootstrap_replicates: How often the rows are drawn anew for the intervals of Brier score, calibration
+            error and a regressor's errors; 1000 take about a fifth of a second.
         policy: A policy folder whose thresholds are applied as well.
         key: The URI of the key that signs the evidence: a reference, never key material; empty for
             $WARDEIN_KEY.
@@ -311,15 +351,25 @@ def evaluate_robustness(
     summary: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
     attack: str = "auto",
+    norm: str = "linf",
     epsilons: List[float] = [0.05, 0.1, 0.2, 0.4],
     at_epsilon: float = 0.1,
     min_robust_accuracy: float = 0.0,
+    at_edits: int = 1,
+    min_robust_accuracy_edits: float = 0.0,
+    noise: List[float] = [0.1, 0.3],
+    missing: List[float] = [0.05, 0.2],
+    min_corrupted_accuracy: float = 0.0,
     bound: str = "worst",
     reference: dsl.Input[dsl.Dataset] = None,
+    features: dsl.Input[dsl.Artifact] = None,
     immutable: List[str] = [],
     mutable: List[str] = [],
     max_rows: int = 200,
     restarts: int = 2,
+    max_queries: int = 10000000,
+    max_seconds: int = 600,
+    stop_early: bool = True,
     seed: int = 0,
     policy: dsl.Input[dsl.Artifact] = None,
     key: str = "",
@@ -327,52 +377,92 @@ def evaluate_robustness(
 ) -> NamedTuple("Outputs", [("verdict", str), ("passed", bool)]):
     """Attack a classifier's inputs, and fail if too little of its accuracy is left.
 
-    Every numeric feature may change by at most epsilon times its standard deviation, all of them at once (the
-    largest-change norm). Robust accuracy is the share of all attacked rows that the model gets right and still
-    gets right whatever an attack tried within epsilon; a row that it gets wrong to begin with counts as lost,
-    and epsilon=0 is its plain accuracy on these rows. Robustness is the same share among the rows it gets
-    right. Both never rise with epsilon, as what fell within a small change falls within a larger one. They are
-    upper bounds: a stronger attack can only lower them.
+    Every numeric feature may change, all of them at once, by at most epsilon in units of its standard
+    deviation: each of them by that much (the largest-change norm), or the root of the sum of their squares
+    (l2). Robust accuracy is the share of all attacked rows that the model gets right and still gets right
+    whatever an attack tried within epsilon; a row that it gets wrong to begin with counts as lost, and
+    epsilon=0 is its plain accuracy on these rows. Robustness is the same share among the rows it gets right.
+    Both never rise with epsilon, as what fell within a small change falls within a larger one. They are upper
+    bounds: a stronger attack can only lower them.
 
     Changes stay within the range seen of each column, and columns of whole numbers move in whole steps. Held
     fixed are columns that are not numeric, columns with two values or at most ten different whole ones
     (categories, one-hot columns), constant ones and those declared immutable; the report lists them. An
-    adversarial example counts only if the model itself gets the finished table row wrong.
+    adversarial example counts only if the model itself gets the finished table row wrong. The report tells the
+    nearest ones in words.
 
-    Models with gradients are attacked with FGSM and PGD of the Adversarial Robustness Toolbox, with the true
-    labels: linear classifiers and multi-layer perceptrons, also at the end of a Pipeline whose other steps are
-    affine in the columns that may move, such as scalers. That this view of the model is the model is checked on
-    the data. On linear models of up to ten classes PGD finds the exact worst case. All other models are
-    attacked with HopSkipJump, which needs predictions only; a row that it cannot start on is not examined, and
-    makes the verdict ERROR.
+    Models with gradients are attacked with FGSM and PGD of the Adversarial Robustness Toolbox and, unless they
+    are linear, with Auto-PGD on two losses, always with the true labels: linear classifiers and multi-layer
+    perceptrons, also at the end of a Pipeline whose other steps are affine in the columns that may move, such
+    as scalers, and torch models. That this view of the model is the model is checked on the data. On linear
+    models of up to ten classes PGD finds the exact worst case. On 20 rows HopSkipJump, which needs predictions
+    only, checks that the gradients do not mislead; where it gets clearly further, the verdict is FAIL, as the
+    robust accuracy is an illusion. Models made of trees are attacked through their trees, which for a single
+    tree finds the nearest example there is, and by HopSkipJump; the report also holds the share of rows that is
+    certain to withstand any attack. All other models are attacked with HopSkipJump. A row that it cannot start
+    on, and no other attack could try, is not examined, and makes the verdict ERROR.
+
+    In tables of mixed columns an attacker does not add a little to every number, but changes a few fields.
+    Where the columns are declared (features), or with the attack "edits", rows that could exist are searched
+    for up to three edits that make the model wrong: other categories and values that were observed, what
+    follows follows, one-hot groups move as one. Robust accuracy is then given over the number of edits; this is
+    no part of attack=worst.
+
+    Rows are attacked in blocks, drawn at random in proportion to the classes. Once min_robust_accuracy can no
+    longer be met, even if all further rows stood, the rest is left out: coverage then counts the rows that it
+    took to decide.
+
+    Beside attacks, the accuracy under Gaussian noise and under missing values is measured on up to 2,000 rows.
 
     References: Goodfellow, Shlens and Szegedy (2015), Explaining and harnessing adversarial examples. Madry et
     al. (2018), Towards deep learning models resistant to adversarial attacks. Gowal et al. (2019), An
-    alternative surrogate loss for PGD-based adversarial testing. Chen, Jordan and Wainwright (2020),
-    HopSkipJumpAttack. Carlini et al. (2019), On evaluating adversarial robustness.
+    alternative surrogate loss for PGD-based adversarial testing. Croce and Hein (2020), Reliable evaluation of
+    adversarial robustness. Chen, Jordan and Wainwright (2020), HopSkipJumpAttack. Andriushchenko et al. (2020),
+    Square Attack. Yang et al. (2020), Robustness for non-parametric classification. Carlini et al. (2019), On
+    evaluating adversarial robustness. Athalye, Carlini and Wagner (2018), Obfuscated gradients give a false
+    sense of security. Alling (1963), Early decision in the Wilcoxon two-sample test.
 
     Args:
         model: The fitted classifier: skops, or a pickle or joblib file of a scikit-learn model or Pipeline.
         data: Labelled rows that the model has not seen, as CSV or Parquet, with the model's features and the
             label.
         label: The column with the true class.
-        attack: "auto" runs FGSM and PGD where the model has gradients, else HopSkipJump. A named attack runs
-            alone; "fgsm" and "pgd" end in ERROR where there are no gradients.
+        attack: "auto" chooses by the model, as described above. A named attack runs alone; "fgsm", "pgd" and
+            "apgd" end in ERROR where there are no gradients, "trees" where there are no trees, "square" (random
+            search) where there are no probabilities. "edits" changes fields instead of adding to numbers.
+        norm: How the size of a change is measured. "linf" is the largest change of any column, "l2" the root of
+            the sum of the squares of all changes; both in standard deviations.
         epsilons: The largest changes to try, in standard deviations of each feature. Repeat the option for
             each.
         at_epsilon: The epsilon, one of epsilons, at which min_robust_accuracy is demanded.
         min_robust_accuracy: The smallest tolerated robust accuracy against all attacks that ran together, 0 to
             1; 0 measures without judging.
+        at_edits: How many edits, 1 to 3, min_robust_accuracy_edits is demanded at.
+        min_robust_accuracy_edits: The smallest tolerated robust accuracy under edits of single columns, 0 to 1;
+            0 measures without judging. It needs features, or the attack "edits".
+        noise: Standard deviations of the noise to add to all columns that may move, in standard deviations of
+            each feature. Repeat the option for each.
+        missing: Shares of the cells to leave empty, in the columns that may move. Where the model refuses rows
+            with missing numbers, the report says so, and there are no such numbers. Repeat the option for each.
+        min_corrupted_accuracy: The smallest tolerated accuracy at every level of noise and of missing values, 0
+            to 1; 0 measures without judging.
         bound: Which number must meet the threshold. "worst" is the lower end of the 95 % interval: a PASS means
             that the data show it, and too few rows fail as inconclusive. "point" is the estimate, "best" the
             upper end.
         reference: Rows that give the standard deviations instead of data, for example the training set, with
             the model's features; they widen the ranges seen as well.
+        features: What the columns mean and how they may change (docs/features.md), as YAML or JSON: kinds,
+            ranges, directions, columns that follow others. What it leaves out is inferred from the rows. If
+            given, all attacks keep to it, and "auto" searches among edits as well.
         immutable: Columns that an attacker cannot change. Repeat the option for more than one.
         mutable: If given, exactly the columns that an attacker can change; few-valued ones may be among them.
         max_rows: How many rows to attack at most. More are sampled down, in proportion to the classes. 200 rows
             give an interval of about ±0.07.
         restarts: How many random starts PGD adds to the one at the row itself.
+        max_queries: How many rows the attacks may ask the model about in all. Rows that are not attacked when
+            they run out are not examined, and the verdict is ERROR. HopSkipJump takes about 2,700 a row.
+        max_seconds: How long loading the model and attacking it may take; what it leaves out is ERROR likewise.
+        stop_early: Whether to stop once the threshold can no longer be met.
         seed: Seeds the sample and the attacks; the same seed gives the same report.
         policy: A policy folder whose thresholds are applied as well.
         key: The URI of the key that signs the evidence: a reference, never key material; empty for
@@ -404,63 +494,110 @@ def evaluate_fairness(
     max_demographic_parity_difference: float = 0.1,
     max_equalized_odds_difference: float = 0.1,
     min_demographic_parity_ratio: float = 0.0,
+    max_equal_opportunity_difference: float = 1.0,
+    max_predictive_parity_difference: float = 1.0,
+    max_calibration_difference: float = 1.0,
+    max_top_selection_difference: float = 1.0,
+    max_mean_prediction_difference: float = 1.0,
+    max_mean_residual_difference: float = 1.0,
+    max_mean_absolute_error_difference: float = 1.0,
     bound: str = "worst",
     min_group_size: int = 30,
     min_outcomes: int = 10,
     required_groups: List[str] = [],
     intersectional: bool = True,
     bins: Dict[str, str] = {},
+    top_fraction: float = 0.1,
+    interval: str = "newcombe",
+    replicates: int = 1000,
+    seed: int = 0,
     policy: dsl.Input[dsl.Artifact] = None,
     key: str = "",
     run_id: str = "",
 ) -> NamedTuple("Outputs", [("verdict", str), ("passed", bool)]):
-    """Compare a classifier's outcomes between groups of people, and fail if they differ too much.
+    """Compare a model's outcomes between groups of people, and fail if they differ too much.
 
-    For each sensitive attribute, and for all of them crossed, three rates are compared between groups: how
-    often the model gives the positive class (selection rate), how often to rows that are truly positive (true
-    positive rate), and how often to rows that are not (false positive rate). Demographic parity is about the
-    first, equalized odds about the other two; difference and ratio are between the groups that differ most.
-    Every rate has a Wilson interval. The intervals of differences and ratios take into account that the most
-    different pair was picked among all pairs, which a bootstrap of the largest difference does not.
+    For each sensitive attribute, and for all of them crossed, a classifier's rates are compared between groups:
+    how often it gives the positive class (selection rate: demographic parity), how often to rows that are truly
+    positive (true positive rate: equal opportunity), how often to rows that are not (false positive rate; with
+    the one before: equalized odds), and how often its positive class is right (precision: predictive parity).
+    Of a model that gives probabilities, the expected calibration error of each group, and each group's share
+    among the rows with the highest probabilities. Of a regressor, the means of prediction, of residual and of
+    absolute error, and who is among the highest predictions. Difference and ratio are between the groups that
+    differ most. Their intervals take into account that the most different pair was picked among all pairs. A
+    group whose rate differs from that of all others by more than is tolerated, and by more than chance
+    (Fisher's exact test, 5 % for all groups of an attribute together by Holm), is named in a finding.
 
-    A group with too few rows is listed with its rates and a finding, but is not compared; nor is a group's true
-    (false) positive rate if it has too few positive (negative) rows. Its rows count as examined: name the
-    groups that must not go uncompared as required. Where fewer than two groups can be compared, or a required
-    group cannot, the verdict is ERROR.
+    Features that tell the attribute, so that a model can act on it without seeing it, are named in findings
+    with how well they do: the area under the ROC curve, cross-validated, of the feature alone and of all
+    together. They do not fail.
 
-    References: Hardt, Price and Srebro (2016), Equality of Opportunity in Supervised Learning. Newcombe (1998),
-    Interval estimation for the difference between independent proportions, Statistics in Medicine 17. Zou and
-    Donner (2008), Construction of confidence limits about effect measures, Statistics in Medicine 27. Four-
-    fifths rule: 29 CFR 1607.4 D. Point values by fairlearn.
+    A group with too few rows is listed with its rates and a finding, but is not compared; nor is a group's rate
+    among too few positive, negative or selected rows. Its rows count as examined: name the groups that must not
+    go uncompared as required. Where fewer than two groups can be compared, or a required group cannot, the
+    verdict is ERROR. A model that answers the same rows differently when it is asked again fails.
+
+    References: Hardt, Price and Srebro (2016), Equality of Opportunity in Supervised Learning. Chouldechova
+    (2017), Fair prediction with disparate impact, Big Data 5. Guo et al. (2017), On Calibration of Modern
+    Neural Networks. Singh and Joachims (2018), Fairness of Exposure in Rankings. Newcombe (1998), Interval
+    estimation for the difference between independent proportions, Statistics in Medicine 17. Zou and Donner
+    (2008), Construction of confidence limits about effect measures, Statistics in Medicine 27. Romano and Wolf
+    (2005), Stepwise multiple testing as formalized data snooping, Econometrica 73. Holm (1979), A simple
+    sequentially rejective multiple test procedure. Four-fifths rule: 29 CFR 1607.4 D. Point values by
+    fairlearn.
 
     Args:
-        model: The fitted classifier: skops, or a pickle or joblib file of a scikit-learn model or Pipeline.
+        model: The fitted classifier or regressor: skops, or a pickle or joblib file of a scikit-learn model or
+            Pipeline.
         data: Labelled rows that the model has not seen, as CSV or Parquet, one row per person. It holds the
             model's features, the label and the sensitive attributes, which need not be features.
-        label: The column with the true class.
+        label: The column with the true class, or with the true number.
         sensitive: The columns that divide people into groups, for example sex and race. Repeat the option for
             more than one.
         positive: The favourable class, for example "approved"; every other class counts as unfavourable. Empty
-            means the last of the model's two classes; a model with more classes needs it.
+            means the last of the model's two classes; a model with more classes needs it, and a regressor has
+            none.
         max_demographic_parity_difference: The largest tolerated difference of selection rates, 0 to 1; 1
             tolerates any.
         max_equalized_odds_difference: The largest tolerated difference of true or of false positive rates, 0 to
             1; 1 tolerates any.
         min_demographic_parity_ratio: The smallest tolerated ratio of selection rates, 0 to 1; 0.8 is the four-
             fifths rule, 0 reports the ratio without judging it.
+        max_equal_opportunity_difference: The largest tolerated difference of true positive rates alone, 0 to 1;
+            1 tolerates any.
+        max_predictive_parity_difference: The largest tolerated difference of precisions, 0 to 1; 1 tolerates
+            any.
+        max_calibration_difference: The largest tolerated difference of expected calibration errors, 0 to 1; 1
+            tolerates any. It needs a classifier that gives probabilities.
+        max_top_selection_difference: The largest tolerated difference of the shares of a group's rows that are
+            among the first, 0 to 1; 1 tolerates any. It needs probabilities or a regressor.
+        max_mean_prediction_difference: The largest tolerated difference of a regressor's mean predictions, in
+            standard deviations of the label; 1 tolerates any.
+        max_mean_residual_difference: The same of its mean residuals, prediction less truth: whether it flatters
+            a group.
+        max_mean_absolute_error_difference: The same of its mean absolute errors: whether it knows a group less
+            well.
         bound: Which number must meet a threshold. "worst" is the unfavourable end of the 95 % interval: a PASS
             means that the data show it, and too few rows fail as inconclusive (to show that a true difference
             of 0.05 is below 0.10 takes at least about 700 rows a group). "point" is the estimate, which
             overstates the difference between many or small groups. "best" is the other end: a FAIL means that
             the data show it.
         min_group_size: The rows that a group needs to be compared.
-        min_outcomes: The positive rows that a group needs for its true positive rate to be compared, and the
-            negative rows for its false positive rate.
+        min_outcomes: The positive rows that a group needs for its true positive rate to be compared, the
+            negative rows for its false positive rate, and the rows with a positive prediction for its
+            precision.
         required_groups: Groups that have to be compared, written as in the report: "sex=1", or "sex=1, age=60+"
             for attributes crossed. Repeat the option for more than one.
         intersectional: Whether all attributes are crossed as well, if there is more than one.
         bins: Cut points that turn a number into groups, for example age=40,60 for below 40, 40 to below 60, and
             60 or more. A number with more than 10 different values needs them.
+        top_fraction: Which part of the rows, ranked by their probability of the positive class or by a
+            regressor's prediction, are the first, above 0 and below 1.
+        interval: Where the intervals of rates' differences and ratios come from. "newcombe" is a closed form
+            over the rates' Wilson intervals, which holds at rates near 0 and 1 and for small groups.
+            "bootstrap" draws every group's rows anew; on many rows the two agree.
+        replicates: How often the bootstrap draws, 100 to 100000.
+        seed: Seeds the bootstrap, and the rows that proxies are looked for in.
         policy: A policy folder whose thresholds are applied as well.
         key: The URI of the key that signs the evidence: a reference, never key material; empty for
             $WARDEIN_KEY.
@@ -476,6 +613,270 @@ def evaluate_fairness(
     from wardein import kfp_task
 
     return kfp_task.run("evaluate_fairness", locals())
+
+
+@dsl.component(base_image=image("evaluate"), install_kfp_package=False)
+def evaluate_privacy(
+    model: dsl.Input[dsl.Model],
+    data: dsl.Input[dsl.Dataset],
+    label: str,
+    reference: dsl.Input[dsl.Dataset],
+    report: dsl.Output[dsl.Artifact],
+    summary: dsl.Output[dsl.HTML],
+    metrics: dsl.Output[dsl.Metrics],
+    sensitive: List[str] = [],
+    max_membership_auc: float = 1.0,
+    max_membership_tpr: float = 1.0,
+    max_attribute_advantage: float = 1.0,
+    bound: str = "worst",
+    shadow_models: int = 16,
+    max_rows: int = 2000,
+    seed: int = 0,
+    policy: dsl.Input[dsl.Artifact] = None,
+    key: str = "",
+    run_id: str = "",
+) -> NamedTuple("Outputs", [("verdict", str), ("passed", bool)]):
+    """Attack what a model gives away about its training rows, and fail if it is too much.
+
+    Membership inference asks of a row whether the model was trained on it. Each attack gives every row a score:
+    the model's confidence in the true label, the same against a threshold for each class, the modified entropy,
+    a shadow-model attack, and the likelihood-ratio attack LiRA, offline and online. The last three fit the
+    model anew on random halves of the attacked rows and up to 4000 other training rows: scikit-learn models
+    with their own parameters, models of other formats by boosted trees in their place, which a finding tells.
+    How well a score tells members from non-members is reported as the area under the ROC curve, where 0.5 is
+    guessing, and as the share of members found at 1 % and 0.1 % of false alarms; the latter takes at least 1000
+    non-members. Of the attacks together (attack=worst) the best counts, with an interval that takes the choice
+    into account.
+
+    Two controls tell whether that can be believed. The same attacks have to fail where non-members alone are
+    divided at random into supposed members and others; and members and non-members must not differ without the
+    model: where boosted trees tell them apart by their columns alone, the attack measures the tables. A clear
+    difference (an area above 0.6, lower end of the interval) makes the verdict ERROR, a smaller one is a
+    finding.
+
+    Attribute inference asks for a feature of training rows, by boosted trees that know all other features, the
+    true label and the model's answer; the advantage is over the same trees without the answer. Model inversion
+    climbs the gradients of linear models and networks towards each class, and tells how the outcome correlates
+    with the mean of the class's training rows. Training rows that the model's file holds as they are, as that
+    of nearest neighbours or of a support vector machine does, fail the check whatever the thresholds.
+
+    Of a regressor, the residual stands for the confidence.
+
+    References: Shokri et al. (2017), Membership inference attacks against machine learning models. Yeom et al.
+    (2018), Privacy risk in machine learning. Song and Mittal (2021), Systematic evaluation of privacy risks of
+    machine learning models. Carlini et al. (2022), Membership inference attacks from first principles.
+    Fredrikson, Jha and Ristenpart (2015), Model inversion attacks that exploit confidence information. Newcombe
+    (2006), Confidence intervals for an effect size measure based on the Mann-Whitney statistic, Statistics in
+    Medicine 25. Agresti and Min (2005), Simple improved confidence intervals for comparing matched proportions,
+    Statistics in Medicine 24.
+
+    Args:
+        model: The fitted classifier or regressor.
+        data: Labelled rows that the model has not seen, as CSV or Parquet: the non-members. They should be
+            drawn like the training rows, for example held out of them at random. Rows that are in reference as
+            well are left out.
+        label: The column with the true class or number.
+        reference: The labelled rows that the model was trained on: the members.
+        sensitive: Features that an attacker would like to infer. Repeat the option for more than one.
+        max_membership_auc: The largest tolerated area under the ROC curve of the best membership attack, 0.5 to
+            1; 1 tolerates any.
+        max_membership_tpr: The largest tolerated share of members found at 1 % of false alarms, 0 to 1; 1
+            tolerates any, and guessing finds 0.01.
+        max_attribute_advantage: The largest tolerated advantage of attribute inference over guessing without
+            the model, as a difference of balanced accuracies, 0 to 1; 1 tolerates any.
+        bound: Which number must meet a threshold. "worst" is the upper end of the 95 % interval: a PASS means
+            that the data show it, and too few rows fail as inconclusive. "point" is the estimate, "best" the
+            lower end.
+        shadow_models: How many models are fitted anew, 4 to 256; 0 leaves out the attacks that need them.
+        max_rows: How many members and how many non-members to attack at most. More are sampled down, in
+            proportion to the classes. 2000 give intervals of about ±0.018 around an area of 0.5.
+        seed: Seeds the samples and the shadow models; the same seed gives the same report.
+        policy: A policy folder whose thresholds are applied as well.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run of the pipeline.
+
+    Returns:
+        report: The evidence: signed in-toto statements, one DSSE envelope a line.
+        summary: The report page.
+        metrics: The measured numbers.
+        verdict: PASS, FAIL, ERROR or NOT_APPLICABLE.
+        passed: Whether the verdict is PASS or NOT_APPLICABLE.
+    """
+    from wardein import kfp_task
+
+    return kfp_task.run("evaluate_privacy", locals())
+
+
+@dsl.component(base_image=image("evaluate"), install_kfp_package=False)
+def evaluate_behavior(
+    model: dsl.Input[dsl.Model],
+    data: dsl.Input[dsl.Dataset],
+    label: str,
+    report: dsl.Output[dsl.Artifact],
+    summary: dsl.Output[dsl.HTML],
+    metrics: dsl.Output[dsl.Metrics],
+    champion: dsl.Input[dsl.Model] = None,
+    script: dsl.Input[dsl.Artifact] = None,
+    scanner: str = "giskard",
+    detectors: List[str] = [],
+    tolerance: float = 0.05,
+    max_rows: int = 5000,
+    max_queries: int = 200000,
+    max_seconds: int = 600,
+    seed: int = 0,
+    policy: dsl.Input[dsl.Artifact] = None,
+    key: str = "",
+    run_id: str = "",
+) -> NamedTuple("Outputs", [("verdict", str), ("passed", bool)]):
+    """Scan how a model behaves, and run attacks of one's own on it.
+
+    Giskard's scan of tabular models looks for parts of the data where the model errs more often, is sure of
+    what is wrong or unsure of what is right, for small changes that flip its predictions, for answers that hang
+    on the other rows or change by themselves, and for slices that decide alone. It runs in an environment of
+    its own, without the model, the network or any file: it asks for predictions.
+
+    What giskard suspects is no verdict yet, as parts of the data are hard for every model. The rows are halved:
+    on one half giskard looks, on the other each suspicion is measured anew, and fails the check only if it is
+    shown (p at most 0.05, adjusted for all suspicions, on 30 rows or more) and larger than the tolerance:
+    beyond what the champion does on the same rows; or without a champion, beyond what a simple model of the
+    first half does, or what the model's own probabilities announce. All other suspicions are told, and fail
+    nothing.
+
+    A script of one's own runs in the same way: it can ask the model, within a budget, and nothing else. What
+    counts is what it returns, not what it prints (docs/red-team.md). If it raises, runs out of budget or time,
+    tries something forbidden, or has not examined every row, that is an ERROR.
+
+    References: Giskard 2 (legacy scan of tabular models). McNemar (1947), Note on the sampling error of the
+    difference between correlated proportions. Holm (1979), A simple sequentially rejective multiple test
+    procedure.
+
+    Args:
+        model: The fitted classifier or regressor.
+        data: Labelled rows that the model has not seen, as CSV or Parquet; 200 or more for the scan.
+        label: The column with the true class or number.
+        champion: The model that is in use, with the same classes: what it does as well is no news.
+        script: A Python script that attacks the model: it defines attack(model, rows, labels, budget).
+        scanner: "giskard" runs its scan, "none" the script alone.
+        detectors: The scan's detectors, all that have a meaning for the model if empty: performance_bias,
+            overconfidence, underconfidence, spurious_correlation, numerical_perturbation, text_perturbation,
+            data_leakage, stochasticity. Repeat the option for more than one. Only on demand: ethical_bias.
+        tolerance: How much more often than by the yardstick something may happen, as a share of the rows; for
+            regressors, how much larger the mean absolute error may be, in standard deviations of the label.
+        max_rows: How many rows to scan at most, and as many again to judge by; and how many the script gets.
+        max_queries: How many rows the script may ask about in all.
+        max_seconds: How long the scan, and the script, may take each.
+        seed: Seeds what is drawn; the same seed gives the same report.
+        policy: A policy folder whose thresholds are applied as well.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run of the pipeline.
+
+    Returns:
+        report: The evidence: signed in-toto statements, one DSSE envelope a line.
+        summary: The report page.
+        metrics: The measured numbers.
+        verdict: PASS, FAIL, ERROR or NOT_APPLICABLE.
+        passed: Whether the verdict is PASS or NOT_APPLICABLE.
+    """
+    from wardein import kfp_task
+
+    return kfp_task.run("evaluate_behavior", locals())
+
+
+@dsl.component(base_image=image("evaluate"), install_kfp_package=False)
+def compare_models(
+    model: dsl.Input[dsl.Model],
+    data: dsl.Input[dsl.Dataset],
+    label: str,
+    champion: dsl.Input[dsl.Model],
+    report: dsl.Output[dsl.Artifact],
+    summary: dsl.Output[dsl.HTML],
+    metrics: dsl.Output[dsl.Metrics],
+    promotion: dsl.Input[dsl.Artifact] = None,
+    log: dsl.Input[dsl.Artifact] = None,
+    trust: dsl.Input[dsl.Artifact] = None,
+    mode: str = "rows",
+    max_loss: float = 0.02,
+    max_slice_loss: float = 0.05,
+    bound: str = "worst",
+    answered_by: str = "answered_by",
+    time: str = "",
+    min_outcomes: int = 100,
+    alpha: float = 0.025,
+    beta: float = 0.025,
+    seed: int = 0,
+    policy: dsl.Input[dsl.Artifact] = None,
+    key: str = "",
+    run_id: str = "",
+) -> NamedTuple("Outputs", [("verdict", str), ("passed", bool)]):
+    """Compare a model with the one in use, and fail if it may be worse by more than is tolerated.
+
+    In the mode "rows" both predict the same labelled rows. As every row was seen by both, far fewer are needed
+    than for two separate samples: differences of accuracy and of every class's recall have paired intervals,
+    beside McNemar's exact p value; those of the areas under the ROC curves are DeLong's, and those of Brier
+    score, log loss and a regressor's mean absolute error come from a paired bootstrap. The parts of the table
+    where the challenger loses more than elsewhere are searched for, with intervals that take the search into
+    account, so that a part that got worse shows behind an equal mean. Columns are set to values that rows do
+    not have, to find a trigger that no accuracy shows. Up to ten rows that the two see differently are listed.
+
+    In the mode "canary" the data are outcomes of both models in use, and nothing is predicted. The interval of
+    the difference holds at all times at once: look as often as you like, after every outcome if need be, and
+    the probability of ever passing a challenger that is worse by more than max_loss is at most alpha, that of
+    ever failing one that is not, beta, however the rates drift. As long as neither is shown, the verdict is
+    FAIL, as inconclusive.
+
+    That the champion is the model that was promoted last is shown by three things together: the evidence that
+    promote left beside it, the audit log, and the trust root. Without them, that it was not shown is a finding.
+
+    References: Tango (1998), Equivalence test and confidence interval for the difference in proportions for the
+    paired-sample design, Statistics in Medicine 17. McNemar (1947), Psychometrika 12. DeLong, DeLong and
+    Clarke-Pearson (1988), Biometrics 44; Sun and Xu (2014), IEEE Signal Processing Letters 21. Turner and
+    Grünwald (2023), Exact anytime-valid confidence intervals for contingency tables and beyond, Statistics and
+    Probability Letters 198.
+
+    Args:
+        model: The challenger: skops, or a pickle or joblib file of a scikit-learn classifier or regressor.
+        data: For "rows" labelled rows that neither model has seen, at least 30. For "canary" one row for each
+            outcome, in order of time. CSV or Parquet.
+        label: The column with the true class or number; for "canary" with the outcome, 1 for good and 0 for
+            bad, or a number between.
+        champion: The model in use, of the same task and classes.
+        promotion: The claims.jsonl that promote left beside the champion.
+        log: The audit.jsonl of the folder that the champion is served from. Whether its end was cut, only
+            `wardein audit verify` with checkpoints can tell.
+        trust: The trust root of the environment that the champion is served in.
+        mode: "rows" lets both predict the same rows; "canary" reads the outcomes of both in use.
+        max_loss: How much worse the challenger may be, 0 to 1; 1 tolerates anything. For a classifier a
+            difference of accuracies, so that 0.02 means 2 of 100 rows; for a regressor a share of the
+            champion's mean absolute error; for "canary" a difference of mean outcomes.
+        max_slice_loss: The same for the part of the rows that lost most. A FAIL means that the data show it.
+        bound: Which number must meet max_loss. "worst" is the unfavourable end of the interval: a PASS means
+            that the challenger is shown not to be worse by more, and too few rows fail as inconclusive. "point"
+            is the estimate. "best" is the other end: a FAIL means that it is shown to be worse by more.
+        answered_by: For "canary" the column with the sha256 of the model that answered, as `wardein show`
+            prints it.
+        time: For "canary" a column with times or numbers by which the rows must be in order; empty to believe
+            it.
+        min_outcomes: For "canary" how many outcomes each model must have.
+        alpha: For "canary" the largest tolerated probability of a wrong PASS.
+        beta: For "canary" the largest tolerated probability of a wrong FAIL.
+        seed: The seed of what is drawn at random.
+        policy: A policy folder whose thresholds are applied as well.
+        key: The URI of the key that signs the evidence: a reference, never key material; empty for
+            $WARDEIN_KEY.
+        run_id: Binds the evidence to one run of the pipeline.
+
+    Returns:
+        report: The evidence: signed in-toto statements, one DSSE envelope a line.
+        summary: The report page.
+        metrics: The measured numbers.
+        verdict: PASS, FAIL, ERROR or NOT_APPLICABLE.
+        passed: Whether the verdict is PASS or NOT_APPLICABLE.
+    """
+    from wardein import kfp_task
+
+    return kfp_task.run("compare_models", locals())
 
 
 @dsl.component(base_image=image("scan"), install_kfp_package=False)
@@ -982,6 +1383,9 @@ def summarize(
     evaluate_performance: dsl.Input[dsl.Artifact] = None,
     evaluate_robustness: dsl.Input[dsl.Artifact] = None,
     evaluate_fairness: dsl.Input[dsl.Artifact] = None,
+    evaluate_privacy: dsl.Input[dsl.Artifact] = None,
+    evaluate_behavior: dsl.Input[dsl.Artifact] = None,
+    compare_models: dsl.Input[dsl.Artifact] = None,
     scan_dependencies: dsl.Input[dsl.Artifact] = None,
     scan_code: dsl.Input[dsl.Artifact] = None,
     scan_secrets: dsl.Input[dsl.Artifact] = None,
@@ -1012,6 +1416,9 @@ def summarize(
         evaluate_performance: The report of evaluate_performance.
         evaluate_robustness: The report of evaluate_robustness.
         evaluate_fairness: The report of evaluate_fairness.
+        evaluate_privacy: The report of evaluate_privacy.
+        evaluate_behavior: The report of evaluate_behavior.
+        compare_models: The report of compare_models.
         scan_dependencies: The report of scan_dependencies.
         scan_code: The report of scan_code.
         scan_secrets: The report of scan_secrets.
@@ -1051,6 +1458,9 @@ def approve(
     evaluate_performance: dsl.Input[dsl.Artifact] = None,
     evaluate_robustness: dsl.Input[dsl.Artifact] = None,
     evaluate_fairness: dsl.Input[dsl.Artifact] = None,
+    evaluate_privacy: dsl.Input[dsl.Artifact] = None,
+    evaluate_behavior: dsl.Input[dsl.Artifact] = None,
+    compare_models: dsl.Input[dsl.Artifact] = None,
     scan_dependencies: dsl.Input[dsl.Artifact] = None,
     scan_code: dsl.Input[dsl.Artifact] = None,
     scan_secrets: dsl.Input[dsl.Artifact] = None,
@@ -1107,6 +1517,9 @@ def approve(
         evaluate_performance: The report of evaluate_performance.
         evaluate_robustness: The report of evaluate_robustness.
         evaluate_fairness: The report of evaluate_fairness.
+        evaluate_privacy: The report of evaluate_privacy.
+        evaluate_behavior: The report of evaluate_behavior.
+        compare_models: The report of compare_models.
         scan_dependencies: The report of scan_dependencies.
         scan_code: The report of scan_code.
         scan_secrets: The report of scan_secrets.
@@ -1145,6 +1558,9 @@ def gate(
     evaluate_performance: dsl.Input[dsl.Artifact] = None,
     evaluate_robustness: dsl.Input[dsl.Artifact] = None,
     evaluate_fairness: dsl.Input[dsl.Artifact] = None,
+    evaluate_privacy: dsl.Input[dsl.Artifact] = None,
+    evaluate_behavior: dsl.Input[dsl.Artifact] = None,
+    compare_models: dsl.Input[dsl.Artifact] = None,
     scan_dependencies: dsl.Input[dsl.Artifact] = None,
     scan_code: dsl.Input[dsl.Artifact] = None,
     scan_secrets: dsl.Input[dsl.Artifact] = None,
@@ -1200,6 +1616,9 @@ def gate(
         evaluate_performance: The report of evaluate_performance.
         evaluate_robustness: The report of evaluate_robustness.
         evaluate_fairness: The report of evaluate_fairness.
+        evaluate_privacy: The report of evaluate_privacy.
+        evaluate_behavior: The report of evaluate_behavior.
+        compare_models: The report of compare_models.
         scan_dependencies: The report of scan_dependencies.
         scan_code: The report of scan_code.
         scan_secrets: The report of scan_secrets.
@@ -1240,6 +1659,9 @@ def promote(
     evaluate_performance: dsl.Input[dsl.Artifact] = None,
     evaluate_robustness: dsl.Input[dsl.Artifact] = None,
     evaluate_fairness: dsl.Input[dsl.Artifact] = None,
+    evaluate_privacy: dsl.Input[dsl.Artifact] = None,
+    evaluate_behavior: dsl.Input[dsl.Artifact] = None,
+    compare_models: dsl.Input[dsl.Artifact] = None,
     scan_dependencies: dsl.Input[dsl.Artifact] = None,
     scan_code: dsl.Input[dsl.Artifact] = None,
     scan_secrets: dsl.Input[dsl.Artifact] = None,
@@ -1302,6 +1724,9 @@ def promote(
         evaluate_performance: The report of evaluate_performance.
         evaluate_robustness: The report of evaluate_robustness.
         evaluate_fairness: The report of evaluate_fairness.
+        evaluate_privacy: The report of evaluate_privacy.
+        evaluate_behavior: The report of evaluate_behavior.
+        compare_models: The report of compare_models.
         scan_dependencies: The report of scan_dependencies.
         scan_code: The report of scan_code.
         scan_secrets: The report of scan_secrets.

@@ -40,7 +40,7 @@ def give(descriptor: int, table: pd.DataFrame, *, named: bool = False) -> dict[s
     """Write rows for an :class:`Inbox`, and return what to say of them.
 
     Rows of nothing but float64, which is most of what attacks ask about, go as one array, in the order in memory that
-    a model would see it in; everything else as pickle has it. The names of the columns are known on the other side.
+    a model would see it in; everything else as pickle has it. The names of a model's own columns are known there.
 
     Args:
         descriptor: Where to write.
@@ -52,11 +52,12 @@ def give(descriptor: int, table: pd.DataFrame, *, named: bool = False) -> dict[s
 
     index = table.index
     plain = isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1
-    if plain and not named and len(table.columns) and all(kind == np.float64 for kind in table.dtypes):
+    if plain and len(table.columns) and all(kind == np.float64 for kind in table.dtypes):
         array = table.to_numpy()
         order = "C" if array.flags.c_contiguous and not array.flags.f_contiguous else "F"
         _write(descriptor, array.ravel(order).view(np.uint8).data, 0)
-        return {"shape": list(array.shape), "order": order}
+        names = {"names": [str(name) for name in table.columns]} if named else {}
+        return {"shape": list(array.shape), "order": order, **names}
     buffers: list[pickle.PickleBuffer] = []
     head = pickle.dumps(table.copy(), protocol=5, buffer_callback=buffers.append)  # a copy has fewer, larger parts
     places, offset = [], 0
@@ -89,7 +90,8 @@ class Inbox:
 
         if "shape" in said:
             array = self._part(0, 8 * math.prod(said["shape"])).view(np.float64)
-            return pd.DataFrame(array.reshape(said["shape"], order=said["order"]), columns=columns, copy=False)
+            names = pd.Index(said["names"], dtype=object) if "names" in said else columns
+            return pd.DataFrame(array.reshape(said["shape"], order=said["order"]), columns=names, copy=False)
         head, *parts = [self._part(offset, length) for offset, length in said["places"]]
         rows: pd.DataFrame = pickle.loads(head.data, buffers=parts)  # noqa: S301 - written by who started this process
         return rows

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Models that are no pickles: those of XGBoost, LightGBM and CatBoost in their own formats, and ONNX.
+"""Models that are no pickles: those of XGBoost, LightGBM and CatBoost in their own formats, ONNX, and TorchScript.
 
 Their files hold numbers, which their own libraries read, within the process that holds the model. What they lack is
 taken from where they have it: the names of the columns, and the classes, which are 0, 1, 2 … where a format does not
@@ -18,15 +18,23 @@ from typing import TYPE_CHECKING, Any
 
 from wardein.modelfiles.content import Content
 from wardein.models.container import Refused
+from wardein.models.description import MEND, described
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
 MAX_BYTES = 2 * 1024**3
-_LIBRARIES = {"xgboost": "xgboost", "lightgbm": "lightgbm", "catboost": "catboost", "onnx": "onnxruntime"}
+_LIBRARIES = {
+    "xgboost": "xgboost",
+    "lightgbm": "lightgbm",
+    "catboost": "catboost",
+    "onnx": "onnxruntime",
+    "torchscript": "torch",
+}
 # Those that start threads when they are imported.
 _WITH_THREADS = ("onnxruntime",)
+_IN_METADATA = 'in metadata_props under the key "wardein"'
 _NAMES = "train it on a pandas DataFrame, so that columns cannot be mixed up, and save it again"
 
 
@@ -39,12 +47,14 @@ class Native:
         features: The names of its columns, in order.
         classes: The classes of a classifier; None of a regressor.
         scores: Probabilities of the classes, shape (n, classes), or a regressor's predictions.
+        booster: The library's own model, where its trees can be read.
     """
 
     library: str
     features: Sequence[str]
     classes: np.ndarray | None
     scores: Callable[[pd.DataFrame], np.ndarray]
+    booster: Any = None
 
     def predict(self, rows: pd.DataFrame) -> np.ndarray:
         """The likeliest class, or the number."""
@@ -61,8 +71,8 @@ def native_format(content: Content, name: str) -> str:
         return "lightgbm"
     if head.startswith(b"CBM1"):
         return "catboost"
-    if name == "onnx":
-        return "onnx"
+    if name in ("onnx", "torch"):
+        return {"onnx": "onnx", "torch": "torchscript"}[name]
     return "xgboost" if re.match(rb'\{\s*"learner"|\{[Lli#$].{0,20}learner', head, re.DOTALL) else ""
 
 
@@ -92,7 +102,13 @@ def read_native(content: Content, name: str) -> Native:
     """
     if content.size > MAX_BYTES:
         raise Refused(f"is larger than {MAX_BYTES // 1024**3} GiB")
-    readers = {"xgboost": _xgboost, "lightgbm": _lightgbm, "catboost": _catboost, "onnx": _onnx}
+    readers = {
+        "xgboost": _xgboost,
+        "lightgbm": _lightgbm,
+        "catboost": _catboost,
+        "onnx": _onnx,
+        "torchscript": _torchscript,
+    }
     try:
         model = readers[name](content.at(0, content.size))
     except (Refused, MemoryError):
@@ -134,9 +150,9 @@ def _xgboost(content: bytes) -> Native:
         return answers
 
     if objective in ("multi:softprob", "multi:softmax"):
-        return Native("XGBoost", features, _numbered(count), scores)
+        return Native("XGBoost", features, _numbered(count), scores, booster)
     if objective == "binary:logistic":
-        return Native("XGBoost", features, _numbered(2), lambda rows: _both(scores(rows)))
+        return Native("XGBoost", features, _numbered(2), lambda rows: _both(scores(rows)), booster)
     if objective.startswith(("reg:", "count:")) and objective != "reg:logistic":
         return Native("XGBoost", features, None, scores)
     raise Refused(f"was trained for {objective}, which is neither classification nor regression")
@@ -150,9 +166,9 @@ def _lightgbm(content: bytes) -> Native:
     found = re.search(r"^objective=(\w+)", text, re.MULTILINE)
     objective, features = found[1] if found else "none", booster.feature_name()
     if objective in ("multiclass", "multiclassova"):
-        return Native("LightGBM", features, _numbered(booster.num_model_per_iteration()), booster.predict)
+        return Native("LightGBM", features, _numbered(booster.num_model_per_iteration()), booster.predict, booster)
     if objective == "binary":
-        return Native("LightGBM", features, _numbered(2), lambda rows: _both(booster.predict(rows)))
+        return Native("LightGBM", features, _numbered(2), lambda rows: _both(booster.predict(rows)), booster)
     if objective in ("regression", "regression_l1", "huber", "fair", "poisson", "quantile", "mape", "gamma", "tweedie"):
         return Native("LightGBM", features, None, booster.predict)
     raise Refused(f"was trained for {objective}, which is neither classification nor regression")
@@ -172,17 +188,30 @@ def _catboost(content: bytes) -> Native:
     )
 
 
+def _torchscript(content: bytes) -> Native:
+    from wardein.models.torchscript import torchscript
+
+    return torchscript(content)
+
+
 def _onnx(content: bytes) -> Native:
-    """As skl2onnx writes it: one input a column, and of a classifier the label and a map of probabilities."""
+    """As skl2onnx writes it: one input a column, and of a classifier the label and a map of probabilities.
+
+    Or a network that takes one tensor, and says in its metadata, under ``wardein``, what the columns are.
+    """
     import numpy as np
     import onnxruntime  # type: ignore[import-not-found]
 
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = settings.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(content, settings, providers=["CPUExecutionProvider"])
+    said = session.get_modelmeta().custom_metadata_map.get("wardein", "")
+    if said:
+        return _onnx_of_one_tensor(session, said)
     inputs = {one.name: one.type for one in session.get_inputs() if len(one.shape) == 2 and one.shape[1] == 1}
     if len(inputs) < len(session.get_inputs()):
-        raise Refused("was exported without the names of its columns", "export it with one input for each column")
+        mend = f"export it with one input for each column; or of a network, {MEND}, {_IN_METADATA}"
+        raise Refused("was exported without the names of its columns", mend)
 
     def run(rows: pd.DataFrame) -> Sequence[Any]:
         columns = {name: _typed(rows[name], kind) for name, kind in inputs.items()}
@@ -204,6 +233,22 @@ def _onnx(content: bytes) -> Native:
         return np.array([[row[name] for name in classes] for row in run(rows)[1]])
 
     return Native("ONNX", list(inputs), np.asarray(classes), scores)
+
+
+def _onnx_of_one_tensor(session: Any, said: str) -> Native:
+    import numpy as np
+
+    description = described(said, _IN_METADATA)
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    kinds = {"tensor(float)": np.float32, "tensor(double)": np.float64}
+    if len(inputs) != 1 or inputs[0].type not in kinds or outputs[-1].type not in kinds:
+        raise Refused("takes or gives something else than one tensor of floating-point numbers, and describes columns")
+
+    def scores(rows: pd.DataFrame) -> np.ndarray:
+        given = description.given(rows, kinds[inputs[0].type])
+        return description.scores(session.run([outputs[-1].name], {inputs[0].name: given})[0])
+
+    return Native("ONNX", description.features, description.classes, scores)
 
 
 def _typed(column: pd.Series, kind: str) -> np.ndarray:

@@ -224,9 +224,17 @@ def criterion(value: Any, where: str) -> Criterion:
     return Criterion(
         metric=text(data.get("metric"), f"{where}.metric"),
         comparator=comparator,
-        threshold=number(data.get("at_least", data.get("at_most")), where),
+        threshold=_threshold(data, where),
         bound=choice(data.get("bound", "point"), bounds, where),
         slice=text(part, f"{where}.slice") if part != "" else "",
         min_n=whole(data.get("min_n", 0), where),
         source="policy",
     )
+
+
+def _threshold(data: Mapping[str, Any], where: str) -> float:
+    """A number of 0 or more; below it, whatever is measured would be above, unless it is a difference."""
+    least = data.get("at_least")
+    if isinstance(least, float) and -1 <= least < 0 and str(data.get("metric")).endswith("_difference"):
+        return least
+    return number(data.get("at_least", data.get("at_most")), where)

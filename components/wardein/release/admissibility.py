@@ -17,10 +17,13 @@ from wardein.report import Finding, Report
 from wardein.spec import load
 
 # What a signature says was verified against the trust root, which is compared; evidence that a document is filled in
-# from decides nothing; a report of somebody else's is what was examined, and cannot be shown to be another.
-_DECIDES_NOTHING = ("signature", "model_evidence", "findings")
+# from decides nothing; a report of somebody else's is what was examined, and cannot be shown to be another. Of a
+# promotion and its log the check says whether they prove the champion.
+_DECIDES_NOTHING = ("signature", "model_evidence", "findings", "promotion", "log")
 # What a run could excuse itself with: there is no other way to show it than to list it in the policy.
-_ONLY_PINNED = ("baseline",)
+_ONLY_PINNED = ("baseline", "champion", "features", "script")
+# Unless the check has proven where it comes from: the name of the metric that says so.
+_PROVEN = {"champion": "champion_promoted"}
 
 
 def inadmissible(claim: Claim, release: Release, policy: CheckPolicy) -> Finding | None:
@@ -61,7 +64,7 @@ def _is_of_shown_inputs(report: Report, release: Release, policy: CheckPolicy) -
         if item.name in policy.inputs and item.digest not in policy.inputs[item.name]:
             return deny("gate/other-input", report.check, f"was made with another {item.name} than the policy allows")
         if item.name in _ONLY_PINNED:
-            if item.name not in policy.inputs:
+            if item.name not in policy.inputs and not _is_proven(item.name, report):
                 mend = f"list its sha256 in the policy under inputs: {{{item.name}: […]}}"
                 return deny("gate/other-input", report.check, f"was made with a {item.name} of the run's own; {mend}")
             continue
@@ -75,6 +78,10 @@ def _is_of_shown_inputs(report: Report, release: Release, policy: CheckPolicy) -
                 "gate/other-input", report.check, f"was made with another {role} than the one shown to the gate"
             )
     return None
+
+
+def _is_proven(name: str, report: Report) -> bool:
+    return any(metric.name == _PROVEN.get(name) and metric.value == 1 for metric in report.metrics)
 
 
 def _is_of_this_version(report: Report, release: Release, policy: CheckPolicy) -> Finding | None:

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from wardein.report import Interval
 from wardein.statistics.intervals import percentile, wilson
+from wardein.statistics.resampling import resampled
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,18 +55,13 @@ def calibration(probabilities: np.ndarray, truth: np.ndarray, positive: int, rep
     stated, happened, loss = stated[order], happened[order], loss[order]
     bins = np.minimum((stated * BINS).astype(int), BINS - 1)
     excess = stated - happened
-    error, brier = _error(bins, excess), float(loss.mean())
-    random = np.random.default_rng(seed)
-    drawn = np.empty((replicates, 2))
-    for replicate in drawn:
-        chosen = random.integers(0, rows, rows)
-        replicate[:] = _error(bins[chosen], excess[chosen]), loss[chosen].mean()
+    error, brier = float(np.abs(np.bincount(bins, excess, BINS)).sum() / rows), float(loss.mean())
+    # One column for each bin, and one for the loss: the error is the sum of the bins' absolute means.
+    columns = (np.where(bins == i, excess, 0.0) if i < BINS else loss for i in range(BINS + 1))
+    drawn = resampled(columns, replicates, seed)
+    # Rows drawn anew are less well calibrated than those they come from, of many rows all of the replicates.
+    spread = percentile(np.abs(drawn[:, :BINS]).sum(axis=1))
+    interval = replace(spread, low=min(spread.low, error))
     sizes, hits = np.bincount(bins, minlength=BINS).tolist(), np.bincount(bins, happened, BINS).astype(int).tolist()
     reliability = tuple(((i + 0.5) / BINS, hits[i] / n, wilson(hits[i], n), n) for i, n in enumerate(sizes) if n)
-    return Calibration(error, percentile(drawn[:, 0]), brier, percentile(drawn[:, 1]), reliability)
-
-
-def _error(bins: np.ndarray, excess: np.ndarray) -> float:
-    import numpy as np
-
-    return float(np.abs(np.bincount(bins, excess, BINS)).sum() / len(bins))
+    return Calibration(error, interval, brier, percentile(drawn[:, BINS]), reliability)

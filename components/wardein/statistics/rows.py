@@ -60,16 +60,24 @@ def row_shares(table: pd.DataFrame, reference: pd.DataFrame | None) -> tuple[flo
     if reference is None:
         return float(_is_repeated(whole).mean()), None
     rows, known = _both(table, reference)
-    repeated, common = _is_repeated(whole + rows.every), _is_among(rows.every, known.every)
+    repeated, common = _is_repeated(whole + rows.every), _common(rows, known)
     if len(reference) >= LEAST_ROWS and _is_telling(known.plain):
-        common |= _is_among(rows.plain, known.plain)
         # A table much larger than the reference has more rows that agree by chance; are these more than that?
         if _agreement(rows.plain) > 3 * _agreement(known.plain, unseen=3):
             repeated |= _is_repeated(rows.plain)
     elif len(reference) >= LEAST_ROWS:
-        common |= _agree_mostly(rows, known)
         repeated |= _agree_mostly(rows, rows)
     return float(repeated.mean()), float(common.mean())
+
+
+def rows_in(table: pd.DataFrame, reference: pd.DataFrame) -> np.ndarray:
+    """Which rows of a table are also in a reference, by the columns that both have."""
+    return _common(*_both(table, reference))
+
+
+def repeated_rows(table: pd.DataFrame) -> np.ndarray:
+    """Which rows agree with an earlier one in every column."""
+    return _is_repeated(_both(table, table)[0].every)
 
 
 def hashed(column: pd.Series) -> np.ndarray:
@@ -115,6 +123,15 @@ def _hashed_numbers(numbers: np.ndarray) -> np.ndarray:
 def _text(value: object) -> str:
     text = str(value).strip().removesuffix(" 00:00:00")
     return text.lower() if text.lower() in ("true", "false") else text
+
+
+def _common(rows: _Rows, known: _Rows) -> np.ndarray:
+    """Which rows are among the known ones."""
+    common = _is_among(rows.every, known.every)
+    if len(known.plain) >= LEAST_ROWS:
+        telling = _is_telling(known.plain)
+        common |= _is_among(rows.plain, known.plain) if telling else _agree_mostly(rows, known)
+    return common
 
 
 def _both(table: pd.DataFrame, reference: pd.DataFrame) -> tuple[_Rows, _Rows]:

@@ -41,8 +41,12 @@ INSIDES: Mapping[str, Inside] = {
 
 def split(table: pd.DataFrame, columns: pd.Index) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     """The model's columns of a table, and by name what goes with each row, shape (n, k)."""
-    also: dict[str, list[str]] = {}
-    for name in table.columns:
-        if str(name).startswith(ALSO):
-            also.setdefault(name[len(ALSO) :].rpartition(".")[0], []).append(name)
-    return table[list(columns)], {name: table[names].to_numpy() for name, names in also.items()}
+    first, rest = table.iloc[:, : len(columns)], table.iloc[:, len(columns) :]
+    if not first.columns.equals(columns):
+        first, rest = table[list(columns)], table
+    names = [name[len(ALSO) :].rpartition(".")[0] if str(name).startswith(ALSO) else "" for name in rest.columns]
+    also: dict[str, np.ndarray] = {}
+    for name in dict.fromkeys(filter(None, names)):  # what belongs together lies side by side
+        start = names.index(name)
+        also[name] = rest.iloc[:, start : start + names.count(name)].to_numpy()
+    return first, also
