@@ -128,7 +128,13 @@ with DAG(
             **leave,
             **said("evaluate_fairness"),
         ),
-        EvaluatePrivacyOperator(**labelled, reference="{{ params.train_data }}", **leave, **said("evaluate_privacy")),
+        EvaluatePrivacyOperator(
+            **labelled,
+            reference="{{ params.train_data }}",
+            sensitive="{{ params.sensitive }}",
+            **leave,
+            **said("evaluate_privacy"),
+        ),
         ScanImageOperator(image="{{ params.image }}", database="{{ params.database }}", **leave, **said("scan_image")),
         VerifyArtifactOperator(artifact=MODEL, signature=SIGNATURE, trust=trust, **leave, **said("verify_artifact")),
     ]

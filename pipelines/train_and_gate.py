@@ -109,7 +109,9 @@ def pipeline(
             max_equalized_odds_difference=max_equalized_odds_difference,
             **said,
         ),
-        "evaluate_privacy": wardein.evaluate_privacy(model=model, data=test, label=label, reference=training, **said),
+        "evaluate_privacy": wardein.evaluate_privacy(
+            model=model, data=test, label=label, reference=training, sensitive=sensitive, **said
+        ),
         "scan_image": wardein.scan_image(image=image, database=advisories, **said),
         "verify_artifact": wardein.verify_artifact(
             artifact=model, signature=signed.outputs["signature"], trust=keys, **said

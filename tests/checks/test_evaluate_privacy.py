@@ -344,8 +344,8 @@ def test_the_prototypes_of_a_linear_model_look_like_its_classes(check):
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        (("--sensitive", "height"), "'height' is no feature of the model"),
-        (("--sensitive", "y"), "'y' is no feature of the model"),
+        (("--sensitive", "height"), "height"),
+        (("--sensitive", "y"), "'y' is the label"),
         (("--shadow-models", "3"), "3 is neither 0 nor 4 to 256"),
         (("--shadow-models", "-1"), "-1 is neither 0"),
         (("--max-rows", "10"), "10 is less than 50"),

@@ -60,14 +60,16 @@ class Ready:
             "policy": self.world.policy,
         }
         source = {"source": self.world.source}
-        # A report of others counts only under a policy that says what it is about, which the baseline cannot know.
-        claims = [self.evidence(check) for check in CHECKS if check != "import_findings"]
+        # A report of others, a script and a champion count only under a policy that says which, which the baseline
+        # cannot know.
+        pinned = ("import_findings", "evaluate_behavior", "compare_models")
+        claims = [self.evidence(check) for check in CHECKS if check not in pinned]
         calls: dict[str, dict[str, object]] = {
             "validate_data": {"data": self.world.test_data, "reference": self.folder / "train.csv"},
             "evaluate_performance": labelled,
             "evaluate_robustness": labelled,
             "evaluate_fairness": labelled | {"sensitive": ["sex", "age"], "bins": {"age": "50"}, "bound": "best"},
-            "evaluate_privacy": labelled | {"reference": self.folder / "train.csv", "shadow_models": 4},
+            "evaluate_privacy": labelled | {"reference": self.folder / "train.csv", "sensitive": ["sex", "age"]},
             "evaluate_behavior": labelled | {"script": self.folder / "red_team.py", "scanner": "none"},
             "compare_models": labelled | {"champion": self.folder / "champion.skops", "bound": "best"},
             "scan_model": {"model": self.model},

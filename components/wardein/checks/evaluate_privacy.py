@@ -16,6 +16,7 @@ from wardein.statistics.outcomes import slice_value
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
     from wardein.models.predictors import Classifier, Regressor
     from wardein.privacy.attributes import Inference
@@ -76,7 +77,8 @@ def evaluate_privacy(
             the training rows, for example held out of them at random. Rows that are in reference as well are left out.
         label: The column with the true class or number.
         reference: The labelled rows that the model was trained on: the members.
-        sensitive: Features that an attacker would like to infer. Repeat the option for more than one.
+        sensitive: Columns that an attacker would like to infer. Of one that the model does not take, nothing is
+            inferred. Repeat the option for more than one.
         max_membership_auc: The largest tolerated area under the ROC curve of the best membership attack, 0.5 to 1; 1
             tolerates any.
         max_membership_tpr: The largest tolerated share of members found at 1 % of false alarms, 0 to 1; 1 tolerates
@@ -117,7 +119,7 @@ def evaluate_privacy(
     study = _Study(bound)
     with loaded(model) as held:
         predictor = held.model
-        _check_sensitive(predictor, sensitive)
+        _check_sensitive(sensitive, training, label)
         population = draw(predictor, training, unseen, label, max_rows, seed)
         shadows = fit_shadows(predictor, population, shadow_models, seed) if shadow_models else None
         features = list(predictor.features)
@@ -238,12 +240,20 @@ class _Study:
         from wardein.privacy.attributes import infer
 
         name = f"column={slice_value(column)}"
+        self.require("attribute_advantage", name, most)
+        if column not in population.rows.columns:
+            message = f"the model does not take {column!r}, so that nothing was inferred"
+            self.note("privacy/not-a-feature", Severity.INFO, message, column)
+            return
         for members, part in ((True, name), (False, f"{name}, rows=unseen")):
-            found: Inference = infer(population, column, members, seed)
+            try:
+                found: Inference = infer(population, column, members, seed)
+            except WardeinError as error:  # too few rows of a value: a threshold on what was not measured is not met
+                self.note("privacy/not-inferred", Severity.LOW, error.what, f"{column}, {part.rpartition('=')[2]}")
+                continue
             self.metrics.append(_metric("attribute_advantage", found.advantage, found.rows, part))
             for attacker, estimate in (("with the model", found.knowing), ("without", found.guessing)):
                 self.metrics.append(_metric("attribute_accuracy", estimate, found.rows, f"{part}, attacker={attacker}"))
-        self.require("attribute_advantage", name, most)
 
     def invert(self, predictor: Classifier | Regressor, population: Population) -> None:
         """Model inversion, where there are gradients."""
@@ -301,14 +311,12 @@ def _metric(name: str, estimate: Estimate, n: int, part: str) -> Metric:
     return Metric(name, estimate.value, n, direction="lower", ci=estimate.interval, slice=part)
 
 
-def _check_sensitive(predictor: Classifier | Regressor, sensitive: Sequence[str]) -> None:
-    for name in sensitive:
-        if name not in predictor.features:
-            raise WardeinError(
-                f"{name!r} is no feature of the model, which cannot tell of it",
-                where="--sensitive",
-                mend=f"its features are: {', '.join(predictor.features[:20])}",
-            )
+def _check_sensitive(sensitive: Sequence[str], training: pd.DataFrame, label: str) -> None:
+    from wardein.tables import require_columns
+
+    require_columns(training, list(sensitive), "--sensitive")
+    if label in sensitive:
+        raise UsageError(f"{label!r} is the label", where="--sensitive", mend="name what an attacker would infer")
 
 
 def _check_settings(auc: float, tpr: float, advantage: float, shadows: int, rows: int, seed: int) -> None:
