@@ -75,7 +75,7 @@ def loosened(key: Any, value: Any) -> Any:
         "bound": "point",
         "fail_severity": str(less_severe),
         "max_severity": str(less_severe),
-        "at_least": value * 0.9 if isinstance(value, float) else None,
+        "at_least": value - abs(value) * 0.1 if isinstance(value, float) else None,
         "min_n": int(value * 0.9) if isinstance(value, int) else None,
     }
     if key in by_key:
