@@ -38,17 +38,19 @@ from wardein.report import CHECK_RESULT, Report, Tool, Verdict
 from wardein.spec import CHECKS
 from wardein.spec import load as load_step
 
-EIGHT = (
+NINE = (
     "validate_data",
     "scan_model",
     "smoke_test",
     "evaluate_performance",
     "evaluate_robustness",
     "evaluate_fairness",
+    "evaluate_privacy",
     "scan_image",
     "verify_artifact",
 )
-READ_TEST_DATA = {step for step in EIGHT if step not in ("scan_model", "scan_image", "verify_artifact")}
+READ_TEST_DATA = {step for step in NINE if step not in ("scan_model", "scan_image", "verify_artifact")}
+READ_TRAINING = {"validate_data", "evaluate_performance", "evaluate_privacy"}
 Cli = Callable[..., Ran]
 
 
@@ -137,22 +139,22 @@ def test_a_good_release_passes(assessed: Path) -> None:
     assert (assessed / "first.code").read_text() == "0", (assessed / "first.json").read_text()[-2000:]
     document = json.loads((assessed / "first.json").read_text())
     assert document["verdict"] == "PASS"
-    assert [step["report"]["check"]["id"] for step in document["steps"]] == [*EIGHT, "gate"]
+    assert [step["report"]["check"]["id"] for step in document["steps"]] == [*NINE, "gate"]
     assert {step["report"]["verdict"] for step in document["steps"]} == {"PASS"}
     assert not any(step["reused"] for step in document["steps"])
     progress = (assessed / "first.err").read_text().splitlines()
-    assert len(progress) == 2 * (len(EIGHT) + 1)
-    assert progress[1].startswith("[1/8] validate_data: PASS in ")
+    assert len(progress) == 2 * (len(NINE) + 1)
+    assert progress[1].startswith("[1/9] validate_data: PASS in ")
     assert "\r" not in "".join(progress)
 
 
 def test_evidence_is_signed_by_the_role_and_bound_to_the_policy(place: Place) -> None:
-    for step in (*EIGHT, "gate"):
+    for step in (*NINE, "gate"):
         shown = place.cli("show", place.evidence(step), "--trust", place.world.trust)
         assert f"by {'gate' if step == 'gate' else 'check'}" in shown.out
     assert len(place.evidence("gate").read_bytes().splitlines()) == 2
-    assert {place.report(step).policy_digest for step in EIGHT} == {steps_policy(place)}
-    assert {path.name for path in (place.folder / "evidence").iterdir()} == {f"{s}.jsonl" for s in (*EIGHT, "gate")} | {
+    assert {place.report(step).policy_digest for step in NINE} == {steps_policy(place)}
+    assert {path.name for path in (place.folder / "evidence").iterdir()} == {f"{s}.jsonl" for s in (*NINE, "gate")} | {
         ".lock"
     }
 
@@ -162,22 +164,22 @@ def steps_policy(place: Place) -> str:
 
 
 def test_unchanged_everything_but_the_gate_is_reused(place: Place) -> None:
-    before = {step: place.evidence(step).read_bytes() for step in (*EIGHT, "gate")}
+    before = {step: place.evidence(step).read_bytes() for step in (*NINE, "gate")}
     outputs = [x for n in ("html", "sarif", "junit", "markdown") for x in (f"--{n}", place.folder / f"out.{n}")]
     ran = place.assess("--json", *outputs)
     assert ran.code == 0
     assert ran_again(ran) == set()
-    assert all(place.evidence(step).read_bytes() == before[step] for step in EIGHT)
+    assert all(place.evidence(step).read_bytes() == before[step] for step in NINE)
     assert place.evidence("gate").read_bytes() != before["gate"]
-    assert ran.err.count(": reused\n") == len(EIGHT)
+    assert ran.err.count(": reused\n") == len(NINE)
     run = json.loads((place.folder / "out.sarif").read_text())["runs"][0]
     assert [r for r in run["results"] if r["level"] == "error"] == []
-    assert [i["executionSuccessful"] for i in run["invocations"]] == [True] * (len(EIGHT) + 1)
+    assert [i["executionSuccessful"] for i in run["invocations"]] == [True] * (len(NINE) + 1)
     suites = list(JUnitXml.fromfile(str(place.folder / "out.junit")))
-    assert [suite.name for suite in suites] == [*EIGHT, "gate"]
+    assert [suite.name for suite in suites] == [*NINE, "gate"]
     assert sum(suite.failures + suite.errors for suite in suites) == 0
     page = (place.folder / "out.markdown").read_text()
-    assert all(f"| `{step}` | ✅ PASS |" in page for step in (*EIGHT, "gate"))
+    assert all(f"| `{step}` | ✅ PASS |" in page for step in (*NINE, "gate"))
     assert "demographic" in (place.folder / "out.html").read_text()
 
 
@@ -196,7 +198,7 @@ def test_without_checks_those_that_the_policy_requires(place: Place) -> None:
     place.write(checks=None)
     ran = place.assess("--json")
     # Bins come from the policy, which pins them; the bound of fairness is the run's, and its default fails here.
-    assert list(steps_of(ran)) == [*(step for step in EIGHT if step != "smoke_test"), "gate"]
+    assert list(steps_of(ran)) == [*(step for step in NINE if step not in ("smoke_test", "evaluate_privacy")), "gate"]
     assert ran_again(ran) == {"evaluate_fairness"}
     assert steps_of(ran)["evaluate_fairness"]["report"]["parameters"]["bins"] == {"age": "50"}
     assert ran.code == 1
@@ -256,7 +258,7 @@ def test_more_evidence_can_be_shown_to_the_gate(place: Place) -> None:
     """Approvals and the like: here, the evidence of the other checks, made elsewhere."""
     elsewhere = place.folder / "elsewhere"
     elsewhere.mkdir()
-    for step in EIGHT[:-1]:
+    for step in NINE[:-1]:
         shutil.move(place.evidence(step), elsewhere)
     place.write(checks={"verify_artifact": None}, claims=sorted(elsewhere.iterdir()))
     assert place.assess().code == 0
@@ -274,7 +276,7 @@ def append(path: Path, content: bytes) -> None:
     ("change", "again", "why"),
     [
         (lambda p: append(p.world.test_data, b"\n"), READ_TEST_DATA, "an input changed"),
-        (lambda p: append(p.folder / "train.csv", b"\n"), {"validate_data"}, "an input changed"),
+        (lambda p: append(p.folder / "train.csv", b"\n"), READ_TRAINING, "an input changed"),
         (lambda p: append(p.folder / "advisories/db/metadata.json", b" "), {"scan_image"}, "an input changed"),
         (lambda p: append(p.world.image, b"\0" * 512), {"scan_image"}, "an input changed"),
         (
@@ -430,8 +432,7 @@ def halfway(place: Place) -> Iterator[tuple[Place, subprocess.Popen[str]]]:
     shutil.rmtree(place.folder / "evidence")
     place.write(
         checks={
-            name: {"bins": {"age": "50"}, "bound": "best"} if name == "evaluate_fairness" else None
-            for name in EIGHT[1:]
+            name: {"bins": {"age": "50"}, "bound": "best"} if name == "evaluate_fairness" else None for name in NINE[1:]
         }
     )
     process = start(place)
@@ -451,7 +452,7 @@ def test_a_killed_run_is_resumed(halfway: tuple[Place, subprocess.Popen[str]]) -
     assert "evaluate_performance" in done
     assert "gate" not in done
     ran = place.assess("--json")
-    assert ran_again(ran) == set(EIGHT[1:]) - done
+    assert ran_again(ran) == set(NINE[1:]) - done
 
 
 def test_a_run_that_is_told_to_stop_says_how_to_go_on(halfway: tuple[Place, subprocess.Popen[str]]) -> None:
