@@ -46,6 +46,13 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float]:
     return result, time.process_time() - started
 
 
+def clocked(work: Callable[[], Any]) -> float:
+    """By the clock on the wall: the model answers in a process of its own."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
 def people(rows: int, groups: int) -> pd.DataFrame:
     random = np.random.default_rng(0)
     table = pd.DataFrame({"score": random.normal(size=rows).round(4), "group": random.integers(0, groups, rows)})
@@ -89,17 +96,17 @@ def whole_step(table: pd.DataFrame) -> None:
         table.to_parquet(data)
         with load(model) as classifier:  # imports what both sides need, outside of the clock
             said = classifier.predict(table[["score"]])
-        _, closed = timed(lambda: evaluate_fairness(model, data, "label", ["group"]))
-        _, drawn = timed(lambda: evaluate_fairness(model, data, "label", ["group"], interval="bootstrap"))
+        closed = clocked(lambda: evaluate_fairness(model, data, "label", ["group"]))
+        drawn = clocked(lambda: evaluate_fairness(model, data, "label", ["group"], interval="bootstrap"))
     given = {"y_true": table["label"], "y_pred": said, "sensitive_features": table["group"]}
 
     def compare() -> Any:
         frame = reference.MetricFrame(metrics=RATES, **given)
         return frame.difference(), frame.ratio()
 
-    _, plain = timed(compare)
+    plain = clocked(compare)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print("the whole step, reading and predicting and proxies included; process seconds")
+    print("the whole step, reading and predicting and proxies included; seconds")
     print(f"  wardein, closed intervals   {closed:8.3f}")
     print(f"  wardein, bootstrap          {drawn:8.3f}   peak of this process {peak} MB")
     print(f"  fairlearn MetricFrame       {plain:8.3f}   no interval, no file, no prediction")

@@ -6,24 +6,30 @@ The scan by the true giskard is tested in tests/evaluations; here a stand-in tak
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import skops.io
-from scipy.stats import binom
+from scipy.stats import binom, fisher_exact
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from wardein.behavior import channel
 from wardein.behavior.columns import columns_of
 from wardein.behavior.giskard import Suspicion
-from wardein.behavior.judging import Bench, holm, judge_change, judge_slice, judge_whole
+from wardein.behavior.judged import Bench, holm
+from wardein.behavior.judging import judge_change, judge_slice, judge_whole
 from wardein.behavior.reference import simple_view
-from wardein.behavior.views import View
+from wardein.behavior.residuals import above_zero
+from wardein.behavior.views import View, decided
 from wardein.checks.evaluate_behavior import evaluate_behavior
 from wardein.errors import UsageError, WardeinError
 from wardein.report import Severity, Verdict
@@ -180,6 +186,66 @@ def test_a_script_that_breaks_its_bounds_is_an_error(folder, what):
     assert str(folder) not in str(raised.value)
 
 
+# What asks past AskedModel, by the socket that it holds.
+FLOOD = """
+import json, struct
+def attack(model, rows, labels, budget):
+    ask = model._ask
+    host = dict(zip(ask.__code__.co_freevars, ask.__closure__))["host"].cell_contents
+    head = json.dumps({"ask": "predict", "rows": 0, "columns": [
+        {"name": name, "kind": "number", "bytes": 0} for name in model.features]}).encode()
+    host.setblocking(False)
+    while True:
+        try:
+            host.send(struct.pack("<IQ", len(head), 0) + head)
+        except BlockingIOError:
+            try:
+                host.recv(2**20)
+            except BlockingIOError:
+                pass
+"""
+
+
+def test_a_flood_of_questions_has_an_end(folder):
+    begun = time.monotonic()
+    with pytest.raises(WardeinError, match="did not finish within 2 seconds"):
+        run_script(folder, FLOOD, max_seconds=2)
+    assert time.monotonic() - begun < 20
+
+
+def test_a_script_reads_nothing_but_python(folder):
+    """Of files that it may not read, the kernel tells nobody: it gets none of them, whether it hides that or not."""
+    secret = folder / "secret"
+    secret.write_text("x")
+    wanted = ["/etc/passwd", "/etc", "/proc/1/environ", "/proc/self/mem", "..", str(secret), str(folder), __file__]
+    source = f"""
+import os
+def attack(model, rows, labels, budget):
+    got = []
+    for path in [*{wanted!r}, f"/proc/{{os.getppid()}}/environ", f"/proc/{os.getpid()}/environ"]:
+        try:
+            os.listdir(path) if os.path.isdir(path) else open(path, "rb").read(1)
+            got.append(path)
+        except OSError:
+            pass
+    assert not got, got
+    return {{"examined": 120, "findings": []}}
+"""
+    assert run_script(folder, source).verdict is Verdict.PASS
+
+
+def test_what_a_script_finds_is_told_in_one_printable_line(folder):
+    source = """
+def attack(model, rows, labels, budget):
+    message = chr(27) + "[31m" + chr(0x202e) + "evil" + chr(10) + chr(0) + "m" * 10**6
+    return {"examined": 120, "findings": [{"rule": "x", "severity": "low", "message": message}]}
+"""
+    (finding,) = run_script(folder, source).findings
+    assert finding.message.startswith("?[31m?evil ?mmm")
+    assert len(finding.message) == 300
+    assert finding.fails
+
+
 def test_a_script_may_use_what_models_are_made_of(folder):
     source = """
 from scipy.stats import norm
@@ -218,7 +284,7 @@ def test_findings_are_read_strictly(findings, said):
 def test_metrics_are_read_strictly():
     from wardein.behavior.script import _by_contract
 
-    for metrics in ({"Bad Name": 1}, {"x": "1"}, {"x": True}, {"queries": 1}, [1]):
+    for metrics in ({"Bad Name": 1}, {"x": "1"}, {"x": True}, {"x": 10**400}, {"x": float("inf")}, {"queries": 1}, [1]):
         with pytest.raises(WardeinError, match="metric"):
             _by_contract({"examined": 1, "findings": [], "metrics": metrics}, 1, [1], 0)
 
@@ -290,10 +356,10 @@ def scan(folder, monkeypatch):
     table = pd.read_csv(folder / "data.csv")
     pd.concat([table, table], ignore_index=True).to_csv(folder / "scan.csv", index=False)
 
-    def run(detector: str = "        pass", version: str = "2.19.2", **settings):
+    def run(detector="        pass", version="2.19.2", model="model.skops", data="scan.csv", **settings):
         monkeypatch.setenv("WARDEIN_GISKARD", str(stand_in(folder, detector, version)))
         settings = {"detectors": ["performance_bias", "stochasticity"], "max_seconds": 30, **settings}
-        return evaluate_behavior(folder / "model.skops", folder / "scan.csv", "y", **settings)
+        return evaluate_behavior(folder / model, folder / data, "y", **settings)
 
     return run
 
@@ -311,6 +377,52 @@ def test_a_detector_that_breaks_is_named_and_hides_no_other(scan):
     assert (report.coverage.expected, report.coverage.examined) == (2, 1)
     assert report.coverage.skipped[0].what == "performance_bias"
     assert "TypeError: oh" in report.coverage.skipped[0].reason
+
+
+def test_a_detector_that_goes_on_without_answers_has_examined_nothing(scan):
+    source = """
+        rows.df["a"] = "text"
+        try: model.predict(rows.df)
+        except RuntimeError: pass
+"""
+    report = scan(source, detectors=["performance_bias"])
+    assert report.verdict is Verdict.ERROR
+    assert "went on where the model had no answer" in report.coverage.skipped[0].reason
+
+
+def test_giskard_sees_the_model_that_decides(scan, folder):
+    """Probabilities of which the likeliest class is not the one that is predicted belong to another model."""
+    table = pd.read_csv(folder / "data.csv")
+    model = LogisticRegression().fit(table[["a", "b"]], table["y"])
+    settings = {"threshold": 0.95, "pos_label": "yes", "response_method": "predict_proba"}
+    model = FixedThresholdClassifier(model, **settings).fit(table[["a", "b"]], table["y"])
+    joblib.dump(model, folder / "strict.joblib")
+    source = """
+        said = model.predict(rows.df).argmax(axis=1).sum()
+        assert 0 < said < 0.8 * rows.df.iloc[:, -1].sum(), said
+"""
+    report = scan(source, model="strict.joblib", detectors=["performance_bias"])
+    assert report.verdict is Verdict.PASS, report.coverage.skipped
+
+
+def test_a_column_of_the_model_is_not_taken_for_the_label(folder, scan):
+    table = pd.read_csv(folder / "scan.csv").rename(columns={"a": "wardein label"})
+    skops.io.dump(LogisticRegression().fit(table[["wardein label", "b"]], table["y"]), folder / "named.skops")
+    table.to_csv(folder / "named.csv", index=False)
+    seen = "        assert set(rows.df['wardein label']) - {0, 1} and len(model.predict(rows.df)) == 120"
+    report = scan(seen, model="named.skops", data="named.csv", detectors=["performance_bias"])
+    assert report.verdict is Verdict.PASS, report.coverage.skipped
+
+
+def test_a_broken_environment_is_told_with_the_remedy(folder, scan, monkeypatch):
+    bare = folder / "bare"
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    bare.chmod(0o755)
+    for program, said in ((bare, "No module named 'giskard'"), ("/bin/true", "ended by itself, with code 0")):
+        monkeypatch.setenv("WARDEIN_GISKARD", str(program))
+        with pytest.raises(WardeinError, match=f"giskard: .*{said}.*; run: python3.11 -m venv") as raised:
+            evaluate_behavior(folder / "model.skops", folder / "scan.csv", "y")
+        assert str(folder) not in str(raised.value)
 
 
 def test_a_detector_that_this_giskard_lacks_was_not_run(scan):
@@ -382,7 +494,7 @@ def test_tables_travel_whole():
             "single": np.array([0.1, 2, 3], dtype=np.float32),
             "i": [1, 2**40, -3],
             "b": [True, False, True],
-            "s": ["x", None, "ü,"],
+            "s": ["", None, "ü,"],
             "lacking": pd.array([1, None, 3], dtype="Int64"),
             "kind": pd.Categorical(["u", "v", "u"]),
             "day": pd.to_datetime(["2020-01-01", "2020-01-02", "2020-01-01"]),
@@ -412,13 +524,18 @@ def test_an_attack_may_put_fractions_where_whole_numbers_were():
         ([{"name": "a", "kind": "pickle", "bytes": 8}], 1, bytes(8)),
         ([{"name": "a", "kind": "number", "bytes": 8}] * 2, 1, bytes(16)),
         ([{"name": 1, "kind": "number", "bytes": 8}], 1, bytes(8)),
-        ([{"name": "a", "kind": "text", "bytes": 3}], 1, b"[1]"),
-        ([{"name": "a", "kind": "text", "bytes": 2}], 1, b"[]"),
-        ([{"name": "a", "kind": "text", "bytes": 1}], 1, b"["),
+        ([{"name": "a", "kind": ["text"], "bytes": 8}], 1, bytes(8)),
+        ([{"name": "a", "kind": "text", "bytes": 3}], 1, b"abc"),
+        ([{"name": "a", "kind": "text", "bytes": 4}], 1, b"\x01\0\0\0"),
+        ([{"name": "a", "kind": "text", "bytes": 5}], 1, bytes(4) + b"x"),
+        ([{"name": "a", "kind": "text", "bytes": 4}], 1, b"\xfe\xff\xff\xff"),
+        ([{"name": "a", "kind": "text", "bytes": 5}], 1, b"\x01\0\0\0\xff"),
+        ([{"name": "a", "kind": "text", "bytes": 8}], 2, b"\xff\xff\xff\x7f" * 2),
+        ([], 2**80, b""),
     ],
 )
 def test_a_table_that_makes_no_sense_is_refused(columns, rows, body):
-    with pytest.raises(ValueError, match=r"describes|Expecting|multiple"):
+    with pytest.raises(ValueError, match=r"describes|multiple|can't decode"):
         channel.unpack(columns, rows, body)
 
 
@@ -521,6 +638,56 @@ def test_regressors_are_judged_by_their_errors():
     assert not judge_slice(suspicion, Bench(truth, 0, leaning, leaning, None)).counts(0.05)
 
 
+def test_a_model_of_medians_does_not_lean_where_errors_are_skewed():
+    """Nor does one of means; but one that is off by as much in the slice does."""
+    suspicion = Suspicion("performance_bias", "major", "x", held=np.ones(600, dtype=bool))
+    blamed = {"medians": 0, "between": 0, "means": 0, "off": 0}
+    centers = {"medians": 1.0, "between": 1.3, "means": np.exp(0.5), "off": np.exp(0.5) + 1}
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        signal, noise = rng.normal(size=600), rng.lognormal(0, 1, 600)
+        for name, center in centers.items():
+            view = View(signal + center)
+            blamed[name] += judge_slice(suspicion, Bench(signal + noise, 0, view, None, view)).counts(0.05)
+    assert blamed["medians"] <= 10
+    assert blamed["means"] <= 10
+    assert blamed["between"] == 0  # too low on average, too high more often than not
+    assert blamed["off"] == 100
+
+
+def test_a_champion_without_probabilities_hides_no_overconfidence():
+    truth, model, held = calibrated(np.random.default_rng(1), truth_shift=0.4)
+    sure = View(model.said, np.clip(np.round(model.probabilities), 0.01, 0.99))
+    suspicion = Suspicion("overconfidence", "major", "x", held=held)
+    judged = judge_slice(suspicion, Bench(truth, 2, sure, View(truth), None))
+    assert judged.counts(0.05)
+    assert judged.yardstick == "announced by its own probabilities"
+
+
+def test_what_is_decided_is_the_likeliest():
+    probabilities = np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.2, 0.2, 0.6]])
+    view = View(np.array([0.0, 2.0, 0.0]), probabilities)
+    assert decided(view).tolist() == [[0.7, 0.2, 0.1], [0.1, 0.3, 0.6], [0.6, 0.2, 0.2]]
+    assert probabilities[1].tolist() == [0.1, 0.6, 0.3]  # what was asked for stays
+
+
+def test_a_regressor_that_is_off_by_the_same_everywhere_is_worse_than_an_exact_champion():
+    truth = np.arange(200.0)
+    suspicion = Suspicion("performance_bias", "major", "x", held=np.arange(200) < 40)
+    off, exact = View(truth + 100 * suspicion.held), View(truth)
+    assert judge_slice(suspicion, Bench(truth, 0, off, exact, None)).counts(0.05)
+    assert not judge_slice(suspicion, Bench(truth, 0, exact, off, None)).counts(0.0)
+
+
+def test_skewed_errors_are_not_taken_for_a_difference():
+    """At the level that 50 suspicions leave to each; Student's t alone errs 26 times here, where 2 are due."""
+    rng = np.random.default_rng(0)
+    samples = np.exp(0.5) - rng.lognormal(0, 1, (2000, 100))
+    assert sum(above_zero(sample) < 0.001 for sample in samples) <= 8
+    assert all(above_zero(rng.lognormal(0, 1, 100)) < 1e-4 for _ in range(20))
+    assert [above_zero(np.full(30, value)) for value in (1.0, 0.0, -1.0)] == [0.0, 1.0, 1.0]
+
+
 def test_few_rows_say_nothing():
     truth, model, _ = calibrated(np.random.default_rng(0))
     judged = judge_slice(
@@ -548,6 +715,10 @@ def test_one_answer_that_changes_is_enough():
     assert judge_whole(suspicion, 1, 100, None).counts(0.05)
     assert judge_whole(suspicion, 1, 100, 0).counts(0.05)
     assert not judge_whole(suspicion, 1, 100, 3).counts(0.05)
+    # That the champion does it here and there does not excuse a model that does it everywhere.
+    assert judge_whole(suspicion, 100, 100, 3).counts(0.05)
+    assert not judge_whole(suspicion, 5, 100, 3).counts(0.0)
+    assert judge_whole(suspicion, 9, 100, 1).p == pytest.approx(fisher_exact([[9, 91], [1, 99]], "greater").pvalue)
     assert not judge_whole(suspicion, 0, 100, None).counts(0.05)
 
 

@@ -25,10 +25,10 @@ from sklearn.tree import DecisionTreeClassifier
 
 from wardein.checks.evaluate_fairness import evaluate_fairness
 from wardein.cli import main
-from wardein.errors import UsageError
+from wardein.errors import UsageError, WardeinError
 from wardein.statistics.contingency import resample, tabulate
 from wardein.statistics.disparities import disparity, rates
-from wardein.statistics.groups import Division
+from wardein.statistics.groups import Division, divide
 
 ADULT = Path(__file__).parents[3] / "shared" / "data"
 
@@ -287,6 +287,15 @@ def test_the_group_that_stands_out_is_named_and_no_other(check):
     found = next(f for f in report["findings"] if f["location"] == "sex=g: selection_rate")
     assert "sex=g has a selection rate of 0.200, all other groups together 0.450: 0.250 less" in found["message"]
     assert found["severity"] == "medium"
+
+
+def test_tolerating_more_does_not_make_findings_go_away(check):
+    """A policy may forbid findings, and a run that tolerates anything must not escape that."""
+    groups = {name: (160, 40, 20, 180) for name in "abcdef"} | {"g": (60, 140, 20, 180)}
+    _, strict, _ = check(table_of(groups), "--bound", "best")
+    code, tolerant, _ = check(table_of(groups), *TOLERANT)
+    assert code == 0
+    assert rules(tolerant, "fairness/disparity") == rules(strict, "fairness/disparity") != set()
 
 
 def test_at_most_ten_groups_of_an_attribute_are_named(check):
@@ -686,6 +695,11 @@ def test_missing_sensitive_values_are_an_error(check):
     code, _, err = check(table)
     assert code == 2
     assert "'sex' has 2 missing values" in err
+
+
+def test_a_cell_of_several_values_is_an_error():
+    with pytest.raises(WardeinError, match="does not hold single values"):
+        divide(pd.DataFrame({"sex": [["a", "b"], ["a"]]}), ["sex"], {}, crossed=True)
 
 
 def test_too_many_values_are_an_error(check):

@@ -21,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from wardein.cli import main
+from wardein.spec import load
 
 
 def two_classes(n=2000, seed=0, names=(0, 1), shift=0.0):
@@ -170,6 +171,8 @@ def test_every_threshold_counts(check, flag, name, part):
     worst, best, step = (low, high, -1e-6) if least else (high, low, 1e-6)
     for bound, end in {"worst": worst, "point": value, "best": best}.items():
         for threshold, code in ((end + step, 0), (end - step, 1)):
+            if threshold < 0:  # of a calibrated model, the low end of the error is 0
+                continue
             ended, report, _, _ = check(train, test, flag, str(threshold), "--bound", bound)
             assert ended == code, (bound, threshold)
             assert [(c["metric"], c.get("slice", "")) for c in report["criteria"]] == [(name, part)]
@@ -197,6 +200,16 @@ def test_recall_of_many_classes_needs_a_name(check):
 
 
 # --- guessing does not pass -------------------------------------------------------------------------------------
+
+
+def test_the_bound_judges_thresholds_and_not_whether_a_model_guesses(check):
+    """So a run may choose it, where a policy has criteria of its own."""
+    assert next(param for param in load("evaluate_performance").params if param.name == "bound").judged
+    few = two_classes(60, seed=5)
+    few["label"] = np.random.default_rng(2).permutation(few["label"])
+    code, report, _, _ = check(two_classes(), few, "--bound", "best")
+    assert code == 1
+    assert "performance/no-better-than-guessing" in rules(report)
 
 
 @pytest.mark.parametrize("bound", ["worst", "point"])
@@ -310,6 +323,22 @@ def test_a_regressor_that_only_guesses_fails(check):
     code, report, _, _ = check(numbers(), test, kind=LinearRegression())
     assert code == 1
     assert "performance/no-better-than-guessing" in rules(report)
+
+
+@pytest.mark.parametrize("rows", [2, 9])
+def test_so_few_numbers_say_nothing(check, rows):
+    """Of two rows, every replicate of the bootstrap is the same, and whatever a model says was certain."""
+    code, _, err, _ = check(numbers(), numbers(rows, seed=1), "--min-r2", "0.5", kind=LinearRegression())
+    assert code == 2
+    assert f"has {rows} rows, too few" in err
+
+
+def test_numbers_beyond_any_measure_are_an_error(check):
+    """Their squares are infinite; a crash would say nothing of whose fault that is."""
+    far = numbers(200, seed=1)
+    code, _, err, _ = check(numbers().assign(label=lambda rows: 1e140 * rows["label"]), far, kind=LinearRegression())
+    assert code == 2
+    assert "beyond any measure" in err
 
 
 def test_a_regressors_weak_slice_is_named(check):
@@ -502,8 +531,9 @@ def test_enough_rows_are_not_called_too_few(check):
 # --- models that cannot be judged -------------------------------------------------------------------------------
 
 
-def test_a_model_that_says_something_else_each_time_fails(check):
-    code, report, _, _ = check(two_classes(), two_classes(seed=1), kind=DummyClassifier(strategy="stratified"))
+@pytest.mark.parametrize("how", ["stratified", "uniform"])  # the latter's probabilities are always the same
+def test_a_model_that_says_something_else_each_time_fails(check, how):
+    code, report, _, _ = check(two_classes(), two_classes(seed=1), kind=DummyClassifier(strategy=how))
     assert code == 1
     finding = next(f for f in report["findings"] if f["ruleId"] == "performance/not-repeatable")
     assert finding["severity"] == "high"

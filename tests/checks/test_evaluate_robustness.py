@@ -247,7 +247,7 @@ def tree_boxes(tree, columns: int) -> list[tuple[np.ndarray, np.ndarray, int]]:
 def test_hopskipjump_finds_the_nearest_leaf_of_a_decision_tree(capsys, tmp_path):
     rows, labels = breast()
     model = DecisionTreeClassifier(random_state=0).fit(rows[::2], labels[::2])
-    data, truth = rows[1::2].reset_index(drop=True), labels[1::2]
+    data, truth = rows[1::4].reset_index(drop=True), labels[1::4]
     _, report = run(capsys, save(tmp_path, model, data, truth), "--max-rows", "1000")
     values, scale = data.to_numpy(), data.to_numpy().std(axis=0)
     nearest = np.full(len(values), np.inf)
@@ -368,6 +368,7 @@ def people_model(final, rows: pd.DataFrame, labels):
 def test_a_table_with_text_and_codes_keeps_gradients_on_the_rest(capsys, tmp_path, people):
     rows, labels = people
     arguments = save(tmp_path, people_model(LogisticRegression(), rows, labels), rows, labels)
+    arguments += ["--max-rows", "60"]
     _, report = run(capsys, arguments)
     assert metric(report, "columns_moved")["value"] == 2
     held = {f["location"]: f["message"] for f in report["findings"] if f["ruleId"] == "robustness/held-fixed"}
@@ -503,7 +504,7 @@ def put(name: str, value):
     ("change", "says"),
     [
         (put("b", None), "'b' holds missing or infinite"),
-        (put("b", "inf"), "'b' holds missing or infinite"),
+        (put("b", "inf"), "'b' holds infinite"),
         (put("b", "lots"), "cannot predict these rows"),
         (put("y", 7), "'7', which is none of the model's classes"),
         (put("y", None), "missing values"),
@@ -560,7 +561,7 @@ def test_a_regressor_is_refused(capsys, tmp_path):
 
 @pytest.mark.parametrize("name", ["mlp", "forest"])
 def test_two_processes_give_the_same_core(capsys, cases, name):
-    arguments = ["evaluate-robustness", *cases[name], "--max-rows", "40"]
+    arguments = ["evaluate-robustness", *cases[name], "--max-rows", "20"]
     assert main(arguments) == 0
     here = capsys.readouterr().out.splitlines()[-1]
     ended = subprocess.run(
@@ -576,7 +577,7 @@ def test_two_processes_give_the_same_core(capsys, cases, name):
 
 def test_random_starts_are_seeded_and_the_global_generator_is_given_back():
     rows, labels = iris()
-    model = LogisticRegression(max_iter=500).fit(rows, labels)
+    model = MLPClassifier((8,), max_iter=150, random_state=0).fit(rows, labels)
     space = space_of(model, rows, 150)
     found, asked = [], space.falls
     space.falls = lambda which, z, *rest: found.append(z) or asked(which, z, *rest)
@@ -586,7 +587,7 @@ def test_random_starts_are_seeded_and_the_global_generator_is_given_back():
         WhiteBox(unwrap(held_here(model), space, 0), space, labels, seed=5).pgd(np.arange(150), 0.01, restarts=1)
         assert (np.random.get_state()[1] == before).all()
     half = len(found) // 2
-    assert half == 4  # from the rows, at two rivals, and at random
+    assert half == 2  # from the rows, and at random
     assert all(np.array_equal(one, two) for one, two in zip(found[:half], found[half:], strict=True))
 
 

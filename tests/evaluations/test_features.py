@@ -117,6 +117,7 @@ CONTRADICTED = {
     "columns: {age: {kind: numeric, min: 30}}": "less than its declared min 30",
     "columns: {age: {kind: numeric, max: 30}}": "more than its declared max 30",
     "columns: {income: {kind: numeric, whole: true}}": "declared whole",
+    "columns: {age: {kind: numeric, max: 1.0e+30}}": "cannot hold",
     "columns: {degree: {kind: numeric}}": "no column of numbers",
     "columns: {degree: {min: 1}}": "no column of numbers",
     "columns: {degree: {kind: ordinal}}": "needs its order",

@@ -234,3 +234,25 @@ def test_categories_that_are_written_alike_are_one_level():
     levels = levels_of(column, 4, 10)
     assert sorted(levels.names) == ["a;b", "empty", "missing", "x : 1"]
     assert np.bincount(levels.codes).sum() == 60
+
+
+def test_most_of_a_bad_part_does_not_stand_for_it():
+    """Three quarters of a bad part, a little worse than the rest of it by chance, are not what is bad."""
+    rows = pd.DataFrame({"name": np.repeat(list("abcde"), 2000), "kind": np.tile(list("pppq"), 2500)})
+    wrong = np.zeros(10_000)
+    for place in np.unique(rows["name"]):
+        for kind, share in (("p", 0.415), ("q", 0.355)):
+            part = np.flatnonzero((rows["name"] == place) & (rows["kind"] == kind))
+            wrong[part[: round(len(part) * (share if place == "a" else 0.1))]] = 1
+    assert [slice.name for slice in find_slices(rows, list(rows), wrong)] == ["name=a"]
+
+
+def test_a_bad_part_with_a_little_more_is_not_told_again():
+    """Four tenths are very bad and the next one is bad: all five together are the same part seen again."""
+    step = np.repeat(np.arange(10), 400)
+    wrong = np.zeros(4000)
+    for i in range(10):
+        wrong[np.flatnonzero(step == i)[: 240 if i < 4 else 120 if i == 4 else 40]] = 1
+    names = [slice.name for slice in find_slices(pd.DataFrame({"step": step}), ["step"], wrong)]
+    assert names[0] == "step=0 to 3"
+    assert "step=0 to 4" not in names

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +28,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
+from wardein.attacks.arms import Arms
 from wardein.attacks.decision import Pool, hopskipjump
 from wardein.attacks.space import Space, columns_of
+from wardein.attacks.sweep import Sweep
 from wardein.attacks.trees import attack, certified, trees_of
+from wardein.errors import WardeinError
 from wardein.models.held import Held
 from wardein.models.insides.trees import as_float64
 from wardein.models.predictors import Classifier, predictor
@@ -211,26 +215,47 @@ def test_what_a_process_says_of_its_trees_is_not_believed(lie: str) -> None:
     assert lying(LIES[lie]) is None
 
 
+def test_a_proof_that_an_attack_contradicts_is_an_error() -> None:
+    """A process may tell trees that predict as the model does where this is checked, and not where it is attacked."""
+    rows, labels = table("breast")
+    fragile = Case(DecisionTreeClassifier(random_state=0), rows, labels, 40)
+    told = Case(DecisionTreeClassifier(max_depth=1, random_state=0), rows, labels, 40).ensemble
+    arms = Arms(("trees", "hopskipjump"), None, told, fragile.pool, 0)
+    right = np.isin(np.arange(40), fragile.right)
+    sweep = Sweep(fragile.space, fragile.labels, right, EPSILONS, arms, 0)
+    with pytest.raises(WardeinError, match="its trees are proven to withstand"):
+        sweep.run(np.arange(40), lambda _: False)
+
+
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 @pytest.mark.parametrize("whole", [False, True])
-def test_of_a_single_tree_the_attack_is_exact(norm: str, whole: bool) -> None:
+@pytest.mark.parametrize("only", [0, 1, -1])
+def test_of_a_single_tree_the_attack_is_exact(norm: str, whole: bool, only: int) -> None:
     rows, labels = table("breast")
     rows = (rows.iloc[:, :4] * 20).round() if whole else rows
-    case = Case(DecisionTreeClassifier(max_depth=6, random_state=0), rows, labels, 150, norm)
+    judged = rows[1::2].reset_index(drop=True)
+    columns = columns_of(judged, judged, [], [])
+    columns = replace(columns, only=np.where(np.arange(len(columns.only)) % 2, only, 0))
+    case = Case(DecisionTreeClassifier(max_depth=6, random_state=0), rows, labels, 150, norm, columns)
     tree, columns = case.model.ask.__self__._model.tree_, case.space.columns
     assert columns.whole.all() == whole
     start = case.space.rows.to_numpy(float)[case.right]
     truth = np.full(len(case.right), np.inf)
     for low, high, leaf in boxes_of(tree):
         low, high = (np.floor(low) + 1, np.floor(high)) if columns.whole.all() else (low, high)
-        low, high = np.maximum(low, columns.low), np.minimum(high, columns.high)
-        if (low <= high).all():
+        low = np.maximum(low, np.where(columns.only > 0, start, columns.low))
+        high = np.minimum(high, np.where(columns.only < 0, start, columns.high))
+        possible = (low <= high).all(axis=1)
+        if possible.any():
             far = np.maximum(np.maximum(low - start, start - high), 0) / columns.scale
+            far = np.where(possible[:, None], far, np.inf)
             far = far.max(axis=1) if norm == "linf" else np.sqrt((far**2).sum(axis=1))
             truth = np.where(case.labels[case.right] != leaf, np.minimum(truth, far), truth)
     distance, points = case.attack()
     assert np.allclose(distance, truth, rtol=1e-5, atol=1e-5)
-    assert (case.space.classes_at(case.right, points) != case.labels[case.right]).all()
+    falls = np.isfinite(truth)  # one-way columns may lead nowhere
+    which = case.right[falls]
+    assert (case.space.classes_at(which, points[falls]) != case.labels[which]).all()
     if norm == "linf":  # and then what is certified is exactly what is not broken
         for i, epsilon in enumerate(EPSILONS):
             decided = np.abs(truth - epsilon) > 1e-4
@@ -276,7 +301,7 @@ def test_in_the_plane_the_attack_and_the_certificates_are_next_to_exact() -> Non
 
 @pytest.mark.parametrize("kind", ["forest", "extra", "boosted", "histograms", "columns"])
 def test_nothing_certified_is_ever_broken_and_the_attack_beats_decisions_alone(kind: str) -> None:
-    case = Case(KINDS[kind], *table("breast"), n=120)
+    case = Case(KINDS[kind], *table("breast"), n=60)
     distance, points = case.attack()
     assert np.isfinite(distance).all()
     assert (case.space.classes_at(case.right, points) != case.labels[case.right]).all()

@@ -320,8 +320,8 @@ class EvaluatePerformanceOperator(StepOperator):
     size measure based on the Mann-Whitney statistic, Statistics in Medicine 25. Zou and Donner (2008),
     Construction of confidence limits about effect measures, Statistics in Medicine 27. Guo et al. (2017), On
     Calibration of Modern Neural Networks. Clopper and Pearson (1934), The use of confidence or fiducial limits,
-    Biometrika 26. Chung et al. (2019), Automated Data Slicing for Model Validation. Point values by scikit-
-    learn.
+    Biometrika 26. Efron and Tibshirani (1993), An Introduction to the Bootstrap. Chung et al. (2019), Automated
+    Data Slicing for Model Validation. Point values by scikit-learn.
 
     Args:
         model: The fitted classifier or regressor: skops, a pickle or joblib file of a scikit-learn model or
@@ -354,7 +354,8 @@ class EvaluatePerformanceOperator(StepOperator):
             tolerates any, and names them in a finding. It needs the reference.
         bound: Which number must meet a threshold. "worst" is the unfavourable end of the 95 % interval: a PASS
             means that the data show it, and too few rows fail as inconclusive. "point" is the estimate. "best"
-            is the other end: a FAIL means that the data show it.
+            is the other end: a FAIL means that the data show it. That the model is better than guessing has to
+            be shown whatever the bound.
         margin: How far above a threshold the truth is supposed to be, when it is said how many rows would show
             it; beside that it is said for what was observed.
         slice_tolerance: How much lower the accuracy of a slice has to be for certain to be named, 0 to 1; for a
@@ -363,8 +364,8 @@ class EvaluatePerformanceOperator(StepOperator):
         max_seconds: How many seconds of processor time the model may take to answer; a slower one ends in
             ERROR.
         seed: The seed of the bootstrap.
-        bootstrap_replicates: How often the rows are drawn anew for the intervals of Brier score, calibration
-            error and a regressor's errors; 1000 take about a fifth of a second.
+        bootstrap_replicates: How often the rows are drawn anew for the intervals of a regressor's errors; 1000
+            take about half a second.
         policy: A policy folder whose thresholds are applied as well.
         html: Where to write the report page; empty for none.
         key: The URI of the key that signs the evidence: a reference, never key material; empty for
@@ -488,6 +489,11 @@ class EvaluateRobustnessOperator(StepOperator):
 
     Beside attacks, the accuracy under Gaussian noise and under missing values is measured on up to 2,000 rows.
 
+    Rows with missing numbers, where the model takes them, are left out and counted. A model that answers
+    differently when asked again, or when a row is asked alone, is refused. But all of this is learned from the
+    model's answers: one that is made to tell an attacked row from a real one, and answers accordingly, looks
+    robust to every attack. Who made the model has to be trusted for that, or its code read.
+
     References: Goodfellow, Shlens and Szegedy (2015), Explaining and harnessing adversarial examples. Madry et
     al. (2018), Towards deep learning models resistant to adversarial attacks. Gowal et al. (2019), An
     alternative surrogate loss for PGD-based adversarial testing. Croce and Hein (2020), Reliable evaluation of
@@ -536,7 +542,7 @@ class EvaluateRobustnessOperator(StepOperator):
             give an interval of about ±0.07.
         restarts: How many random starts PGD adds to the one at the row itself.
         max_queries: How many rows the attacks may ask the model about in all. Rows that are not attacked when
-            they run out are not examined, and the verdict is ERROR. HopSkipJump takes about 2,700 a row.
+            they run out are not examined, and the verdict is ERROR. HopSkipJump takes about 1,700 a row.
         max_seconds: How long loading the model and attacking it may take; what it leaves out is ERROR likewise.
         stop_early: Whether to stop once the threshold can no longer be met.
         seed: Seeds the sample and the attacks; the same seed gives the same report.
@@ -638,8 +644,9 @@ class EvaluateFairnessOperator(StepOperator):
     among the rows with the highest probabilities. Of a regressor, the means of prediction, of residual and of
     absolute error, and who is among the highest predictions. Difference and ratio are between the groups that
     differ most. Their intervals take into account that the most different pair was picked among all pairs. A
-    group whose rate differs from that of all others by more than is tolerated, and by more than chance
-    (Fisher's exact test, 5 % for all groups of an attribute together by Holm), is named in a finding.
+    group whose rate differs from that of all others by more than is tolerated or by more than 0.10, and by more
+    than chance (Fisher's exact test, 5 % for all groups of an attribute together by Holm), is named in a
+    finding, which does not fail.
 
     Features that tell the attribute, so that a model can act on it without seeing it, are named in findings
     with how well they do: the area under the ROC curve, cross-validated, of the feature alone and of all
@@ -846,7 +853,8 @@ class EvaluatePrivacyOperator(StepOperator):
         reference: The labelled rows that the model was trained on: the members.
         evidence: Where to write the evidence: an absolute path that the command can write and the worker can
             read.
-        sensitive: Features that an attacker would like to infer. Repeat the option for more than one.
+        sensitive: Columns that an attacker would like to infer. Of one that the model does not take, nothing is
+            inferred. Repeat the option for more than one.
         max_membership_auc: The largest tolerated area under the ROC curve of the best membership attack, 0.5 to
             1; 1 tolerates any.
         max_membership_tpr: The largest tolerated share of members found at 1 % of false alarms, 0 to 1; 1
@@ -944,7 +952,7 @@ class EvaluateBehaviorOperator(StepOperator):
 
     References: Giskard 2 (legacy scan of tabular models). McNemar (1947), Note on the sampling error of the
     difference between correlated proportions. Holm (1979), A simple sequentially rejective multiple test
-    procedure.
+    procedure. Hall (1992), On the removal of skewness by transformation.
 
     Args:
         model: The fitted classifier or regressor.

@@ -12,6 +12,7 @@ from wardein.statistics import intervals
 if TYPE_CHECKING:
     import numpy as np
 
+    from wardein.attacks.budget import Budget
     from wardein.attacks.corruption import Corrupted
     from wardein.attacks.edits import Edited
     from wardein.attacks.space import Columns, Space
@@ -75,6 +76,12 @@ def costs(sweep: Sweep, space: Space, available: int) -> Iterator[Metric]:
             yield Metric("median_distance", float(np.median(found)), len(found), "sd", "higher", slice=f"attack={name}")
 
 
+def budgeted(budget: Budget, rows: int) -> Iterator[Metric]:
+    """What the model was asked in all, and what it might have been."""
+    yield Metric("queries_used", budget.queries, rows, unit="queries")
+    yield Metric("queries_allowed", budget.queries + budget.left, rows, unit="queries")
+
+
 def coverage(sweep: Sweep, rows: int, settled: bool) -> Coverage:
     """The rows that had to be attacked to decide, and those that were.
 
@@ -118,6 +125,7 @@ def gradients(sweep: Sweep) -> Iterator[Finding]:
     """Whether the gradients led the attacks that follow them astray."""
     if sweep.arms.network is None:
         return
+    yield from _vanishing(sweep)
     beaten = _beaten(sweep)
     if beaten:
         epsilon, only, n = beaten
@@ -140,6 +148,17 @@ def gradients(sweep: Sweep) -> Iterator[Finding]:
             "the columns held fixed decide them"
         )
         yield Finding("robustness/unmoved", Severity.LOW, message, fails=False)
+
+
+def _vanishing(sweep: Sweep) -> Iterator[Finding]:
+    """Where there is no slope that an attack could follow."""
+    flat = int(sweep.flat.sum())
+    if flat:
+        message = (
+            f"gradients vanish on {flat} of {int(sweep.right[sweep.done].sum())} rows and lead no attack there; "
+            "compare with --attack hopskipjump"
+        )
+        yield Finding("robustness/gradients-vanish", Severity.LOW, message, fails=False)
 
 
 def _beaten(sweep: Sweep) -> tuple[float, int, int] | None:

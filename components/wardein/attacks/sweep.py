@@ -39,6 +39,7 @@ class Sweep:
         certified: Which rows no change within each epsilon can make fall, shape (n, epsilons); None without trees.
         unmoved: The rows that stood even when all columns could move over their whole range, by gradients.
         movable: Those of them that decisions alone found a way for.
+        flat: The rows around which gradients are practically nothing.
         exhausted: Why not all rows were attacked; None if they were.
     """
 
@@ -67,6 +68,7 @@ class Sweep:
         self.certified = None if arms.ensemble is None else np.zeros((n, len(epsilons)), dtype=bool)
         self.unmoved: np.ndarray = np.zeros(n, dtype=bool)
         self.movable: np.ndarray = np.zeros(n, dtype=bool)
+        self.flat: np.ndarray = np.zeros(n, dtype=bool)
         self.exhausted: Exhausted | None = None
         self._space, self._labels, self._seed = space, labels, seed
         self._white = None if arms.network is None else WhiteBox(arms.network, space, labels, seed)
@@ -127,6 +129,8 @@ class Sweep:
             self._counted(name)
         if self._white is not None:
             self._check_gradients(block, rows)
+        if self.certified is not None:
+            self._check_certificates(rows)
 
     def _count(self, name: str, block: np.ndarray) -> None:
         """From here on, what is asked is asked by this attack."""
@@ -214,6 +218,7 @@ class Sweep:
         assert white is not None  # noqa: S101 - as above
         stood = rows[np.isinf(self.together[rows])]
         _progress(f"unbounded: {len(stood)} rows")
+        self.flat[white.flat(rows)] = True
         unmoved = white.unbounded(stood, self.arms.restarts)
         self.unmoved[unmoved] = True
         found = reachable(self._space, unmoved, self._labels, self.arms.pool, self._seed)
@@ -226,6 +231,20 @@ class Sweep:
             self._count("hopskipjump", sample)
             self._by_decisions(checked)
             self._counted("hopskipjump")
+
+    def _check_certificates(self, rows: np.ndarray) -> None:
+        """A row that falls where it is proven to stand shows that the trees told are not the model."""
+        import numpy as np
+
+        assert self.certified is not None  # noqa: S101 - as above
+        broken = self.certified[rows] & (self.together[rows, None] <= np.array(self.epsilons))
+        if broken.any():
+            raise WardeinError(
+                f"{int(broken.any(axis=1).sum())} rows fell to changes that its trees are proven to withstand: what "
+                "the model says of its trees is not how it predicts",
+                where="--model",
+                mend="save the model anew; if that does not help, choose --attack hopskipjump",
+            )
 
     def _tried(self, rows: np.ndarray) -> np.ndarray:
         import numpy as np

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from wardein.statistics.outcomes import Outcomes
 
 _POOL = 2000
+# Of how many rows so many changed ones are asked about together, and some of them again alone.
+_ALONE, _SIMILAR = 20, 30
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Task:
         outcomes: What the model says of all rows.
         rows: The positions of the rows to attack, ascending.
         seed: Of the samples.
+        places: The place in the table of each of all rows; those with missing numbers are not among them.
+        incomplete: How many rows had missing numbers.
     """
 
     classifier: Classifier
@@ -46,6 +50,14 @@ class Task:
     outcomes: Outcomes
     rows: np.ndarray
     seed: int
+    places: np.ndarray
+    incomplete: int = 0
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """The number of each row to attack, counted from 1 in the table."""
+        numbers: np.ndarray = self.places[self.rows] + 1
+        return numbers
 
     @property
     def truth(self) -> np.ndarray:
@@ -83,7 +95,30 @@ class Task:
                 where="--model",
                 mend="save a model whose predictions do not depend on chance",
             )
+        self._ask_alone(space)
         return space
+
+    def _ask_alone(self, space: Space) -> None:
+        """Attacks ask about many similar rows at once: what a model says of a row must not depend on the others.
+
+        Raises:
+            WardeinError: If it does.
+        """
+        import numpy as np
+
+        which = np.repeat(np.arange(min(len(self.rows), _ALONE)), _SIMILAR)
+        change = np.random.default_rng([self.seed, 4]).uniform(-1, 1, (len(which), space.origin.shape[1]))
+        points = np.clip(space.origin[which] + change, space.low, space.high)
+        together = space.classes_at(which, points)
+        changed = [
+            i for i in range(0, len(which), _SIMILAR + 1) if space.classes_at(which[[i]], points[[i]]) != together[i]
+        ]
+        if len(changed) > 1:  # one may be a tie that rounding decides
+            raise WardeinError(
+                f"answers {len(changed)} rows differently when each is asked alone, so that no attack can be judged",
+                where="--model",
+                mend="save a model that predicts each row by itself",
+            )
 
     def sampled(self, columns: Columns, budget: Budget, most: int) -> tuple[Space, np.ndarray]:
         """As many of all rows, and their labels."""
@@ -128,14 +163,37 @@ def task_of(
     from wardein.features import complete, read
     from wardein.statistics.outcomes import observe
 
-    rows = classifier.rows(table)  # an attack cannot start from a number that is missing
-    outcomes = observe(classifier, table, label)
+    places = _complete(classifier, table)
+    whole = table.iloc[places].reset_index(drop=True)
+    rows, outcomes = classifier.rows(whole), observe(classifier, whole, label)
     observed, scaled_on = _seen(classifier, rows, reference)
     declared = complete(read(features), observed, immutable) if features else None
     chosen = sample(outcomes.truth, max_rows, seed)
-    task = Task(classifier, rows, observed, scaled_on, declared, outcomes, chosen, seed)
+    left = len(table) - len(places)
+    task = Task(classifier, rows, observed, scaled_on, declared, outcomes, chosen, seed, places, left)
     _require_attackable(task)
     return task
+
+
+def _complete(classifier: Classifier, table: pd.DataFrame) -> np.ndarray:
+    """The places of the rows without missing numbers, which an attack can start from.
+
+    Raises:
+        WardeinError: If there are others, and the model cannot predict them either; or nothing is left.
+    """
+    import numpy as np
+
+    rows = classifier.rows(table, complete=False)
+    gaps = rows.select_dtypes("number").isna().any(axis=1).to_numpy()
+    if gaps.all():
+        classifier.rows(table)  # says which column it is
+    try:
+        if gaps.any():
+            classifier.predict(rows[gaps])
+    except WardeinError:
+        classifier.rows(table)
+        raise
+    return np.flatnonzero(~gaps)
 
 
 def sample(truth: np.ndarray, most: int, seed: int) -> np.ndarray:

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 
 # The lengths of head and body.
 LENGTHS = struct.Struct("<IQ")
-MAX_HEAD, MAX_BODY = 4 * 1024**2, 512 * 1024**2
+MAX_HEAD, MAX_BODY = 4 * 1024**2, 256 * 1024**2
 _NUMBERS = {"number": "<f8", "whole": "<i8", "truth": "|b1"}
+# Of a column of text, the bytes of each value come first; -1 stands for a missing one.
+_TEXT_LENGTH = "<i4"
 
 
 def framed(head: Mapping[str, Any], body: bytes = b"") -> bytes:
@@ -52,7 +54,7 @@ def _exactly(guest: socket.socket, length: int) -> bytes:
 
 
 def pack(table: pd.DataFrame) -> tuple[list[dict[str, Any]], bytes]:
-    """A table as a description of its columns, and their bytes. Missing numbers are NaN, missing texts null."""
+    """A table as a description of its columns, and their bytes. A missing number is NaN."""
     import numpy as np
     from pandas.api.types import is_bool_dtype, is_float_dtype, is_integer_dtype
 
@@ -68,8 +70,9 @@ def pack(table: pd.DataFrame) -> tuple[list[dict[str, Any]], bytes]:
             kind, part = "number", values.to_numpy(dtype="<f8", na_value=np.nan).tobytes()
         else:
             lost = values.isna().to_numpy()
-            texts = [None if gone else str(value) for value, gone in zip(values, lost, strict=True)]
-            kind, part = "text", json.dumps(texts).encode()
+            texts = [None if gone else str(value).encode() for value, gone in zip(values, lost, strict=True)]
+            lengths = np.array([-1 if text is None else len(text) for text in texts], dtype=_TEXT_LENGTH)
+            kind, part = "text", lengths.tobytes() + b"".join(filter(None, texts))
         columns.append({"name": str(name), "kind": kind, "bytes": len(part)})
         parts.append(part)
     return columns, b"".join(parts)
@@ -83,7 +86,7 @@ def unpack(columns: Any, rows: Any, body: bytes) -> pd.DataFrame:
     """
     import pandas as pd
 
-    if type(rows) is not int or rows < 0 or not isinstance(columns, list):
+    if type(rows) is not int or not 0 <= rows <= MAX_BODY or not isinstance(columns, list):
         raise ValueError("describes no table")
     table: dict[str, Any] = {}
     offset = 0
@@ -120,15 +123,24 @@ def _column(kind: Any, part: bytes, rows: int) -> Any:
     import pandas as pd
 
     if kind == "text":
-        texts = json.loads(part)
-        if not isinstance(texts, list) or not all(text is None or isinstance(text, str) for text in texts):
-            raise ValueError("describes a column of text that holds something else")
-        if len(texts) != rows:
-            raise ValueError("describes columns of different lengths")
-        return pd.Series(texts, dtype=object).where(lambda column: column.notna(), np.nan)
-    if kind not in _NUMBERS:
+        return pd.Series(_texts(part, rows), dtype=object).where(lambda column: column.notna(), np.nan)
+    if not isinstance(kind, str) or kind not in _NUMBERS:
         raise ValueError("describes a column of no known kind")
     values = np.frombuffer(part, dtype=np.uint8 if kind == "truth" else _NUMBERS[kind])
     if len(values) != rows:
         raise ValueError("describes columns of different lengths")
     return values.astype(bool) if kind == "truth" else values.copy()
+
+
+def _texts(part: bytes, rows: int) -> list[str | None]:
+    import numpy as np
+
+    begin = rows * np.dtype(_TEXT_LENGTH).itemsize
+    if len(part) < begin:
+        raise ValueError("describes columns of different lengths")
+    lengths = np.frombuffer(part[:begin], dtype=_TEXT_LENGTH)
+    ends = begin + np.cumsum(np.maximum(lengths, 0), dtype=np.int64)
+    if lengths.min(initial=0) < -1 or len(part) != (ends[-1] if rows else begin):
+        raise ValueError("describes a column of text of another length")
+    places = zip(lengths.tolist(), ends.tolist(), strict=True)
+    return [None if length < 0 else part[end - length : end].decode() for length, end in places]

@@ -49,6 +49,8 @@ def asking(host: socket.socket) -> Callable[[str, pd.DataFrame], np.ndarray]:
 
     def ask(what: str, rows: pd.DataFrame) -> np.ndarray:
         columns, body = channel.pack(rows)
+        if len(body) > channel.MAX_BODY:
+            raise ValueError("these are too many rows for one question: ask about fewer at once")
         host.sendall(channel.framed({"ask": what, "rows": len(rows), "columns": columns}, body))
         said, numbers = channel.receive(host)
         if "failure" in said:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wardein.behavior import channel
-from wardein.behavior.host import Guest, Oracle, guest, source_root
+from wardein.behavior.host import Guest, Oracle, guest, line, source_root
 from wardein.errors import WardeinError
 from wardein.report import Tool
 
@@ -157,11 +157,11 @@ def scan(oracle: Oracle, columns: Columns, order: Order, seconds: float) -> Scan
     }
     python, worker = find(), Path(__file__).with_name("worker.py")
     command: list[str | Path] = [python, "-P", "-s", "-B", worker, source_root()]
-    with guest(command, "giskard", seconds, environment) as held:
+    with guest(command, "giskard", seconds, environment, INSTALL) as held:
         held.say(said, body + more)
         version = held.hear(oracle)[0].get("version")
         if not isinstance(version, str) or not version.startswith(GENERATION):
-            raise WardeinError(f"version {_text(version)[:40]} is none of {GENERATION}x", where="giskard", mend=INSTALL)
+            raise WardeinError(f"version {line(version, 40)} is none of {GENERATION}x", where="giskard", mend=INSTALL)
         suspicions: list[Suspicion] = []
         broken: dict[str, str] = {}
         for name in order.detectors:
@@ -177,14 +177,16 @@ def scan(oracle: Oracle, columns: Columns, order: Order, seconds: float) -> Scan
 def _of_detector(held: Guest, oracle: Oracle, name: str, others: pd.DataFrame) -> tuple[list[Suspicion], str]:
     """What one detector suspects, and why it did not come to an end, if it did not."""
     found: list[Suspicion] = []
+    unanswered = oracle.unanswered
     while True:
         said, part = held.hear(oracle)
         if said.get("detector") != name or len(found) > _MOST:
             raise held.failure("says what makes no sense")
         if "failure" in said:
-            return found, f"giskard's detector raised {_text(said['failure'])[:40]}: {_text(said.get('text'))}"
+            return found, f"giskard's detector raised {line(said['failure'], 40)}: {line(said.get('text'), _LONGEST)}"
         if "done" in said:
-            return found, ""
+            went_on = "giskard's detector went on where the model had no answer"
+            return found, went_on if oracle.unanswered > unanswered else ""
         found.append(_suspicion(held, name, said, part, others))
 
 
@@ -192,7 +194,7 @@ def _suspicion(held: Guest, name: str, said: Mapping[str, Any], part: bytes, oth
     """One suspicion, once it makes sense."""
     import numpy as np
 
-    level, words = said.get("level"), _text(said.get("words"))
+    level, words = said.get("level"), line(said.get("words"), _LONGEST)
     if level not in _LEVELS:
         raise held.failure("says what makes no sense")
     if name in SLICES:
@@ -210,9 +212,3 @@ def _suspicion(held: Guest, name: str, said: Mapping[str, Any], part: bytes, oth
         column = str(changed.columns[0])
         return Suspicion(name, level, words, column=column, changed=changed[column])
     return Suspicion(name, level, words)
-
-
-def _text(text: Any) -> str:
-    """What giskard says, as one printable line."""
-    line = " ".join(str(text).split())[:_LONGEST]
-    return "".join(character if character.isprintable() else "?" for character in line)

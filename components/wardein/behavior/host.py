@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wardein.behavior import channel
-from wardein.errors import WardeinError
+from wardein.errors import WardeinError, printable
 from wardein.jsontext import strict_loads
 from wardein.models.confinement import ELSEWHERE, NO_FILTER
 from wardein.models.supervision import Attempt, Supervision
@@ -50,12 +50,14 @@ class Oracle:
         columns: What the model's columns are, of which a guest knows a plainer form.
         budget: How many rows may be asked about; each of them counts, every time.
         asked: How many were.
+        unanswered: How many questions the model had no answer to.
     """
 
     model: Classifier | Regressor
     columns: Columns
     budget: int
     asked: int = 0
+    unanswered: int = 0
 
     def answer(self, question: Mapping[str, Any], body: bytes) -> bytes:
         """The message that answers a question.
@@ -71,6 +73,7 @@ class Oracle:
         try:
             numbers = self._numbers(str(question.get("ask")), self.columns.restored(rows))
         except WardeinError as error:
+            self.unanswered += 1
             return channel.framed({"failure": str(error)[:400]})
         return channel.framed({"shape": list(numbers.shape)}, numbers.astype("<f8").tobytes())
 
@@ -78,16 +81,16 @@ class Oracle:
         """Places among the classes, probabilities, or a regressor's predictions; one row each, and finite."""
         import numpy as np
 
-        from wardein.behavior.views import look
+        from wardein.behavior.views import decided, look
 
+        if ask not in ("predict", "predict_proba", "decided"):
+            raise ValueError("asks for something else than predictions")
         seen = look(self.model, rows)
         if ask == "predict":
             return seen.said
-        if ask != "predict_proba":
-            raise ValueError("asks for something else than predictions")
         if seen.probabilities is None:
             raise WardeinError("the model gives no probabilities")
-        return np.asarray(seen.probabilities)
+        return decided(seen) if ask == "decided" else np.asarray(seen.probabilities)
 
 
 @dataclass
@@ -157,6 +160,8 @@ class Guest:
             raise self._death() from None
 
     def _message(self) -> tuple[Mapping[str, Any], bytes]:
+        if time.monotonic() >= self._until:  # also if it has said more by then
+            raise self._too_slow()
         head, body = channel.LENGTHS.unpack(self._exactly(channel.LENGTHS.size))
         if head > channel.MAX_HEAD or body > channel.MAX_BODY:
             raise self.failure("says more than it may at once")
@@ -200,7 +205,11 @@ class Guest:
 
 @contextmanager
 def guest(
-    command: Sequence[str | Path], what: str, seconds: float, environment: Mapping[str, str] | None = None
+    command: Sequence[str | Path],
+    what: str,
+    seconds: float,
+    environment: Mapping[str, str] | None = None,
+    mend: str = "",
 ) -> Iterator[Guest]:
     """Start a guest, which is confined when this returns, and end it with the context.
 
@@ -209,6 +218,7 @@ def guest(
         what: What to call it in an error.
         seconds: How long it may take from here on.
         environment: Variables to add to a scrubbed environment.
+        mend: What to do if it does not start.
 
     Raises:
         WardeinError: If it cannot be started, or cannot be confined on this machine.
@@ -234,7 +244,10 @@ def guest(
             notify.close()
             begun = time.monotonic()
             held = Guest(what, (), running, talk, supervision, begun + _STARTING_SECONDS, _STARTING_SECONDS)
-            missing = held.hear()[0].get("missing")
+            try:
+                missing = held.hear()[0].get("missing")
+            except WardeinError as error:
+                raise WardeinError(error.what, where=what, mend=mend) from None
             if not isinstance(missing, list) or not all(isinstance(text, str) for text in missing):
                 raise held.failure("says what makes no sense")
             if {ELSEWHERE, NO_FILTER} & set(missing):
@@ -250,3 +263,8 @@ def guest(
 def source_root() -> Path:
     """The folder that the package lies in, for a Python that does not have it."""
     return Path(os.path.abspath(__file__)).parents[2]
+
+
+def line(text: Any, most: int) -> str:
+    """What a guest says, as one printable line of so many characters at most."""
+    return printable(" ".join(str(text).split())[:most])

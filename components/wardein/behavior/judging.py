@@ -9,22 +9,18 @@ found on other rows than those that they are judged by, and the p-values are adj
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from wardein.behavior.giskard import SLICES, WHOLE, Suspicion
+from wardein.behavior.judged import CHAMPION, LEAST, SIMPLE, Bench, Judged
+from wardein.behavior.residuals import judge_errors
 from wardein.behavior.views import View
 from wardein.statistics import intervals
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from wardein.report import Interval
-
-# The level of all tests together, and how few rows are too few to say anything.
-ALPHA = 0.05
-LEAST = 30
 # As giskard has it: how much surer of a wrong class than of the right one is overconfident, how near the two likeliest
 # classes are where a model is unsure, and which share of changed predictions is no longer harmless.
 _UNSURE = 0.95
@@ -32,59 +28,6 @@ _HARMLESS = 0.05
 # A change of a number is a small one up to this many standard deviations of its column, and it changes a regressor's
 # prediction by this many of the label's.
 SMALL, LARGE = 0.05, 0.25
-CHAMPION = "the champion"
-
-
-@dataclass(frozen=True)
-class Judged:
-    """What a suspicion comes to on the rows that judge.
-
-    Attributes:
-        suspicion: What giskard suspects.
-        name: The rate's name, as a metric's.
-        n: How many rows it was measured on.
-        rate: How often the event happens there.
-        ci: Its 95 % interval.
-        yardstick: What it is compared with, in words; empty if there is nothing to compare with.
-        expected: How often the event happens by the yardstick.
-        excess: By how much that is less.
-        p: The probability of such an excess, or a larger one, by chance; after :func:`holm` the adjusted one.
-        why_not: Why it cannot count, whatever the numbers; empty if it can.
-    """
-
-    suspicion: Suspicion
-    name: str
-    n: int
-    rate: float
-    ci: Interval | None = None
-    yardstick: str = ""
-    expected: float = 0.0
-    excess: float = 0.0
-    p: float = 1.0
-    why_not: str = ""
-
-    def counts(self, tolerance: float) -> bool:
-        """Whether it is shown, and more than tolerated."""
-        return not self.why_not and self.p <= ALPHA and self.excess > tolerance
-
-
-@dataclass(frozen=True)
-class Bench:
-    """The rows that judge.
-
-    Attributes:
-        truth: Their labels, as places among the classes, or as numbers.
-        classes: How many classes there are; 0 for numbers.
-        model: What the model says of them.
-        champion: What the champion says of them, if there is one.
-        simple: What a simple model says of them, if there is no champion.
-    """
-
-    truth: np.ndarray
-    classes: int
-    model: View
-    champion: View | None
-    simple: View | None
 
 
 def judge_slice(suspicion: Suspicion, bench: Bench) -> Judged:
@@ -96,22 +39,19 @@ def judge_slice(suspicion: Suspicion, bench: Bench) -> Judged:
     if len(rows) < LEAST:
         return Judged(suspicion, "error_rate", len(rows), 0.0, why_not=f"fewer than {LEAST} rows to judge by")
     if not bench.classes:
-        return _errors(suspicion, bench, rows)
+        return judge_errors(suspicion, bench, rows)
     name = {"overconfidence": "overconfident_rate", "underconfidence": "unsure_rate"}.get(
         suspicion.detector, "error_rate"
     )
     happened = _event(name, bench.model, bench.truth)[rows]
     found = Judged(suspicion, name, len(rows), float(happened.mean()), intervals.wilson(int(happened.sum()), len(rows)))
-    if bench.champion is not None:
-        if name != "error_rate" and bench.champion.probabilities is None:
-            return replace(found, why_not="the champion gives no probabilities to compare with")
+    # How sure a champion is that gives no probabilities, nobody knows: then the model's own have to do.
+    if bench.champion is not None and (name == "error_rate" or bench.champion.probabilities is not None):
         return against(found, happened, _event(name, bench.champion, bench.truth)[rows], CHAMPION)
     against_itself = _announced(found, bench, rows, happened)
     if name != "error_rate" or bench.simple is None:
         return against_itself or replace(found, why_not="the model gives no probabilities to compare with")
-    against_simple = against(
-        found, happened, _event(name, bench.simple, bench.truth)[rows], "a simple model of other rows"
-    )
+    against_simple = against(found, happened, _event(name, bench.simple, bench.truth)[rows], SIMPLE)
     if against_itself is None:
         return against_simple
     # Of two looks at the same slice the better one is taken, so that its p-value counts twice.
@@ -156,13 +96,19 @@ def judge_change(
 
 
 def judge_whole(suspicion: Suspicion, differing: int, n: int, champion: int | None) -> Judged:
-    """Judge whether answers hang on what else is asked, or change by themselves: one such answer is enough."""
+    """Judge whether answers hang on what else is asked, or change by themselves.
+
+    One such answer is enough, unless there is a champion that gives some as well.
+    """
     found = Judged(suspicion, "differing_rate", n, differing / n, intervals.wilson(differing, n), p=0.0)
     if not differing:
         return replace(found, why_not="not seen again")
-    if champion:
-        return replace(found, yardstick=CHAMPION, expected=champion / n, why_not="the champion does it as well")
-    return replace(found, yardstick="right", excess=1.0)
+    if not champion:
+        return replace(found, yardstick="right", excess=1.0)
+    from scipy.stats import hypergeom
+
+    p = float(hypergeom.sf(differing - 1, 2 * n, n, differing + champion))  # Fisher's exact test
+    return replace(found, yardstick=CHAMPION, expected=champion / n, excess=(differing - champion) / n, p=p)
 
 
 def against(found: Judged, happened: np.ndarray, there: np.ndarray, yardstick: str) -> Judged:
@@ -172,21 +118,6 @@ def against(found: Judged, happened: np.ndarray, there: np.ndarray, yardstick: s
     only, never = int((happened & ~there).sum()), int((~happened & there).sum())
     p = float(binom.sf(only - 1, only + never, 0.5)) if only else 1.0
     return replace(found, yardstick=yardstick, expected=float(there.mean()), excess=(only - never) / len(happened), p=p)
-
-
-def holm(judged: Sequence[Judged]) -> list[Judged]:
-    """The same with p-values adjusted for all that can count; those that cannot are none of the tests."""
-    tests = sorted((one.p, i) for i, one in enumerate(judged) if not one.why_not)
-    adjusted, largest = list(judged), 0.0
-    for rank, (p, i) in enumerate(tests):
-        largest = max(largest, min(p * (len(tests) - rank), 1.0))
-        adjusted[i] = replace(judged[i], p=largest)
-    return adjusted
-
-
-def is_known(judged: Judged) -> bool:
-    """Whether it was set against the champion."""
-    return judged.yardstick == CHAMPION
 
 
 def is_slice(suspicion: Suspicion) -> bool:
@@ -256,45 +187,6 @@ def _beyond(found: Judged, happened: np.ndarray, announced: np.ndarray, yardstic
         counts[0] *= 1 - probability
     p = float(min(counts[k:].sum(), 1.0))
     return replace(found, yardstick=yardstick, expected=expected, excess=float(happened.mean()) - expected, p=p)
-
-
-def _errors(suspicion: Suspicion, bench: Bench, rows: np.ndarray) -> Judged:
-    """Judge a slice of a regressor's rows by its mean absolute error, in standard deviations of the label."""
-    import numpy as np
-    from scipy.stats import ttest_1samp
-
-    scale = float(bench.truth.std()) or 1.0
-    residuals = (bench.model.said - bench.truth)[rows] / scale
-    sizes = np.abs(residuals)
-    found = Judged(suspicion, "mean_absolute_error", len(rows), float(sizes.mean()), student(sizes))
-    other = bench.champion or bench.simple
-    assert other is not None
-    more = sizes - np.abs((other.said - bench.truth)[rows] / scale)
-    yardstick = CHAMPION if bench.champion is not None else "a simple model of other rows"
-    p = float(ttest_1samp(more, 0, alternative="greater").pvalue) if np.ptp(more) > 0 else 1.0
-    compared = replace(
-        found, yardstick=yardstick, expected=found.rate - float(more.mean()), excess=float(more.mean()), p=p
-    )
-    if bench.champion is not None:
-        return compared
-    p = float(ttest_1samp(residuals, 0).pvalue) if np.ptp(residuals) > 0 else float(residuals[0] == 0)
-    lean = float(abs(residuals.mean()))
-    leaning = replace(found, yardstick="without leaning to one side", expected=found.rate - lean, excess=lean, p=p)
-    better = min(compared, leaning, key=lambda one: (one.p, -one.excess))
-    return replace(better, p=min(2 * better.p, 1.0))
-
-
-def student(values: np.ndarray) -> Interval:
-    """The 95 % interval of a mean (Student 1908)."""
-    import numpy as np
-    from scipy.stats import t
-
-    from wardein.report import Interval
-
-    if np.ptp(values) == 0:
-        return Interval(float(values[0]), float(values[0]), intervals.LEVEL, "student")
-    half = float(t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
-    return Interval(float(values.mean()) - half, float(values.mean()) + half, intervals.LEVEL, "student")
 
 
 def _flipped(before: View, after: View, scale: float) -> np.ndarray:

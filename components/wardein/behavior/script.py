@@ -9,7 +9,6 @@ optionally ``metrics``, numbers by name. Whatever else comes back is no verdict 
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 import sys
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wardein.behavior import channel
-from wardein.behavior.host import Oracle, OutOfBudget, guest
+from wardein.behavior.host import Oracle, OutOfBudget, guest, line
 from wardein.errors import WardeinError
 from wardein.models.predictors import Classifier
 from wardein.report import Finding, Metric, Severity
@@ -100,7 +99,7 @@ def attack(
                 mend="ask about fewer, as its budget says, or allow more with --max-queries",
             ) from None
         if "failure" in said:
-            kind, text = (_line(said.get(part), _LONGEST_MESSAGE) for part in ("failure", "text"))
+            kind, text = (line(said.get(part), _LONGEST_MESSAGE) for part in ("failure", "text"))
             raise held.failure(f"raised {kind}: {text}")
         if held.attempts:
             raise held.failure("returned a result all the same")
@@ -117,8 +116,8 @@ def _source(script: Path) -> str:
     try:
         source = raw.decode()
         compile(source, "script.py", "exec", dont_inherit=True)
-    except (UnicodeDecodeError, SyntaxError, ValueError) as error:
-        raise WardeinError(f"is no Python script ({_line(error, 120)})", where=WHERE) from None
+    except (UnicodeDecodeError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise WardeinError(f"is no Python script ({line(error, 120)})", where=WHERE) from None
     return source
 
 
@@ -136,7 +135,7 @@ def _by_contract(returned: Any, rows: int, numbers: Sequence[int], asked: int) -
         raise _breach(f"returned {unknown[0][:40]!r}, which nobody reads")
     examined, findings, metrics = returned["examined"], returned["findings"], returned.get("metrics", {})
     if type(examined) is not int or not 0 <= examined <= rows:
-        raise _breach(f"says that it examined {_line(examined, 40)} rows, of {rows}")
+        raise _breach(f"says that it examined {line(examined, 40)} rows, of {rows}")
     if not isinstance(findings, list) or len(findings) > _MOST_FINDINGS:
         raise _breach(f"returned no list of at most {_MOST_FINDINGS} findings")
     if not isinstance(metrics, dict) or len(metrics) > _MOST_METRICS:
@@ -162,8 +161,8 @@ def _finding(said: Any, rows: int, numbers: Sequence[int]) -> Finding:
     if not isinstance(message, str) or not message.strip():
         raise _breach("returned a finding without a message")
     if row is not None and (type(row) is not int or not 0 <= row < rows):
-        raise _breach(f"returned a finding on row {_line(row, 40)}, of {rows}")
-    text = _line(message, _LONGEST_MESSAGE)
+        raise _breach(f"returned a finding on row {line(row, 40)}, of {rows}")
+    text = line(message, _LONGEST_MESSAGE)
     return Finding(
         f"script/{rule}",
         Severity(severity),
@@ -175,16 +174,11 @@ def _finding(said: Any, rows: int, numbers: Sequence[int]) -> Finding:
 
 
 def _metric(name: str, value: Any, examined: int) -> Metric:
-    if not _NAME.fullmatch(name) or name == "queries" or type(value) not in (int, float) or not math.isfinite(value):
+    is_number = type(value) in (int, float) and abs(value) <= sys.float_info.max  # a whole number may be too large
+    if not _NAME.fullmatch(name) or name == "queries" or not is_number:
         raise _breach(f"returned the metric {name[:40]!r}, which is no finite number with a plain name")
     return Metric(name, float(value), examined, slice="by=script")
 
 
 def _breach(what: str) -> WardeinError:
     return WardeinError(f"the script {what}", where=WHERE, mend=_CONTRACT)
-
-
-def _line(text: Any, most: int) -> str:
-    """What a script says, as one printable line."""
-    line = " ".join(str(text).split())[:most]
-    return "".join(character if character.isprintable() else "?" for character in line)

@@ -9,18 +9,10 @@ from typing import TYPE_CHECKING
 
 from wardein.behavior import giskard
 from wardein.behavior.host import Oracle
-from wardein.behavior.judging import (
-    Bench,
-    Judged,
-    holm,
-    is_slice,
-    is_whole,
-    judge_change,
-    judge_slice,
-    judge_whole,
-    student,
-)
+from wardein.behavior.judged import Bench, Judged, holm
+from wardein.behavior.judging import is_slice, is_whole, judge_change, judge_slice, judge_whole
 from wardein.behavior.reference import simple_view
+from wardein.behavior.residuals import student
 from wardein.behavior.views import View, look
 from wardein.errors import UsageError, WardeinError
 from wardein.report import Interval, Tool
@@ -33,7 +25,7 @@ if TYPE_CHECKING:
     from wardein.behavior.columns import Columns
     from wardein.models.predictors import Classifier, Regressor
 
-# Of how many rows it is seen whether answers hang on other rows, or change.
+# How many rows are asked about one by one, to see whether their answers hang on other rows.
 _FEW = 100
 
 
@@ -162,7 +154,7 @@ class _Bar:
         return self._whole(suspicion) if is_whole(suspicion) else self._change(suspicion)
 
     def _whole(self, suspicion: giskard.Suspicion) -> Judged:
-        few = self.others.iloc[:_FEW]
+        few = self.others.iloc[:_FEW] if suspicion.detector == "data_leakage" else self.others
         theirs = None
         if self.champion is not None:
             theirs = _differing(self.champion.model, self.champion.rows(few), suspicion.detector)

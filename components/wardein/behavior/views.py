@@ -51,3 +51,19 @@ def look(model: Classifier | Regressor, rows: pd.DataFrame) -> View:
             raise WardeinError("gives probabilities that are not finite or do not add up to 1", where="--model")
         probabilities = probabilities.astype(float)
     return View(places, probabilities)
+
+
+def decided(view: View) -> np.ndarray:
+    """Probabilities of which the greatest is that of the class that the model says.
+
+    A model may decide otherwise than by its probabilities; whoever knows nothing else would judge another model. Where
+    it does, the two classes trade places.
+    """
+    import numpy as np
+
+    assert view.probabilities is not None
+    places, said = np.arange(len(view.said)), view.said.astype(int)
+    likeliest, decided = view.probabilities.argmax(axis=1), view.probabilities.copy()
+    decided[places, likeliest] = view.probabilities[places, said]
+    decided[places, said] = view.probabilities[places, likeliest]
+    return decided

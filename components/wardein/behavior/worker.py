@@ -73,10 +73,13 @@ class _Scan:
         others = channel.unpack(order["other_columns"], order["other_rows"], body[size:])
         self._features = list(rows.columns)
         kinds = order["kinds"]
-        self.rows = giskard.Dataset(rows.assign(**{_TARGET: order["labels"]}), target=_TARGET, column_types=kinds)
+        target = _TARGET
+        while target in rows:  # no column of the model's may be taken for the label
+            target += "'"
+        self.rows = giskard.Dataset(rows.assign(**{target: order["labels"]}), target=target, column_types=kinds)
         self.others = giskard.Dataset(others, target=None, column_types=kinds)
         classes = order["classes"]
-        what = "predict_proba" if order["probabilities"] else "predict"
+        what = "decided" if order["probabilities"] else "predict"
 
         def predict(table: pd.DataFrame) -> Any:
             import numpy as np

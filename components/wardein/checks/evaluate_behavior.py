@@ -17,7 +17,7 @@ from wardein.statistics.outcomes import slice_value
 from wardein.tables import shown
 
 if TYPE_CHECKING:
-    from wardein.behavior.judging import Judged
+    from wardein.behavior.judged import Judged
     from wardein.behavior.script import Attacked
     from wardein.behavior.suspicions import Scanned
 
@@ -94,20 +94,23 @@ def evaluate_behavior(
 
     References:
         Giskard 2 (legacy scan of tabular models). McNemar (1947), Note on the sampling error of the difference between
-        correlated proportions. Holm (1979), A simple sequentially rejective multiple test procedure.
+        correlated proportions. Holm (1979), A simple sequentially rejective multiple test procedure. Hall (1992), On
+        the removal of skewness by transformation.
     """
+    import sklearn
+
     from wardein.behavior.cases import case_of, champion_of, draw
     from wardein.behavior.columns import columns_of
     from wardein.behavior.script import attack
     from wardein.behavior.suspicions import look_through
     from wardein.models.load import loaded
     from wardein.tables import read_table
-    from wardein.tools.versions import packages
 
     _checked(scanner, script, detectors, tolerance, max_rows, max_queries, max_seconds, seed)
-    examined = _Examined(tools=packages("scikit-learn"))
+    examined = _Examined(tools=[Tool("scikit-learn", sklearn.__version__)])
     with ExitStack() as stack:
         held = stack.enter_context(loaded(model)).model
+        rival = None if champion is None else stack.enter_context(loaded(champion)).model
         table = read_table(data)
         drawn = draw(table, label, 2 * max_rows, seed)
         case = case_of(held, table.iloc[drawn].reset_index(drop=True), label)
@@ -116,7 +119,6 @@ def evaluate_behavior(
             numbers = (drawn[:max_rows] + 1).tolist()
             examined.add_attack(attack(script, case, columns, numbers, max_queries, seed, max_seconds), len(numbers))
         if scanner == "giskard":
-            rival = None if champion is None else stack.enter_context(loaded(champion)).model
             against = None if rival is None else champion_of(rival, case)
             examined.add_scan(look_through(case, columns, against, detectors, seed, max_seconds), tolerance)
     return conclude(
@@ -156,7 +158,7 @@ class _Examined:
 
 def _findings(judged: Sequence[Judged], tolerance: float) -> list[Finding]:
     """What counts, and what else is suspected, the likeliest first."""
-    from wardein.behavior.judging import is_known
+    from wardein.behavior.judged import is_known
 
     ranked = _ranked(judged)
     counting = [one for one in ranked if one.counts(tolerance)]
@@ -192,11 +194,11 @@ def _measured(judged: Judged) -> str:
 
 def _compared(judged: Judged, counts: bool) -> str:
     """How that stands to the yardstick, or why it is set against none."""
-    from wardein.behavior.judging import ALPHA
+    from wardein.behavior.judged import ALPHA
 
     if judged.why_not:
         return f"; does not count: {judged.why_not}"
-    if judged.name == "differing_rate":
+    if judged.yardstick == "right":
         return ""
     expected = f"{judged.expected:.3g}" if judged.name == "mean_absolute_error" else f"{judged.expected:.1%}"
     verdict = "" if counts else ", tolerated" if judged.p <= ALPHA else ", which may be chance"

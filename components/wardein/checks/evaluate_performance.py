@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from wardein.artifacts import Dataset, Model, Threshold
-from wardein.errors import UsageError
-from wardein.report import Coverage, Criterion, Report, Skipped, Tool, conclude
+from wardein.artifacts import Dataset, Judged, Model, Threshold
+from wardein.errors import UsageError, WardeinError
+from wardein.report import Coverage, Criterion, Report, Severity, Skipped, Tool, conclude
 from wardein.statistics import intervals
 from wardein.statistics.intervals import End
 from wardein.statistics.outcomes import slice_value
@@ -40,7 +40,7 @@ def evaluate_performance(
     min_r2: Threshold = 0.0,
     reference: Dataset | None = None,
     max_train_overlap: Threshold = 1.0,
-    bound: End = "worst",
+    bound: Annotated[End, Judged()] = "worst",
     margin: float = 0.02,
     slice_tolerance: float = 0.05,
     min_slice_rows: int = 50,
@@ -93,7 +93,8 @@ def evaluate_performance(
             tolerates any, and names them in a finding. It needs the reference.
         bound: Which number must meet a threshold. "worst" is the unfavourable end of the 95 % interval: a PASS means
             that the data show it, and too few rows fail as inconclusive. "point" is the estimate. "best" is the other
-            end: a FAIL means that the data show it.
+            end: a FAIL means that the data show it. That the model is better than guessing has to be shown whatever
+            the bound.
         margin: How far above a threshold the truth is supposed to be, when it is said how many rows would show it;
             beside that it is said for what was observed.
         slice_tolerance: How much lower the accuracy of a slice has to be for certain to be named, 0 to 1; for a
@@ -101,8 +102,8 @@ def evaluate_performance(
         min_slice_rows: How many rows a slice has at least.
         max_seconds: How many seconds of processor time the model may take to answer; a slower one ends in ERROR.
         seed: The seed of the bootstrap.
-        bootstrap_replicates: How often the rows are drawn anew for the intervals of Brier score, calibration error and
-            a regressor's errors; 1000 take about a fifth of a second.
+        bootstrap_replicates: How often the rows are drawn anew for the intervals of a regressor's errors; 1000 take
+            about half a second.
 
     Returns:
         A report with the metrics, per class and per slice where that makes sense, and the reliability curve.
@@ -115,6 +116,7 @@ def evaluate_performance(
         based on the Mann-Whitney statistic, Statistics in Medicine 25. Zou and Donner (2008), Construction of
         confidence limits about effect measures, Statistics in Medicine 27. Guo et al. (2017), On Calibration of
         Modern Neural Networks. Clopper and Pearson (1934), The use of confidence or fiducial limits, Biometrika 26.
+        Efron and Tibshirani (1993), An Introduction to the Bootstrap.
         Chung et al. (2019), Automated Data Slicing for Model Validation. Point values by scikit-learn.
     """
     import sklearn
@@ -124,9 +126,9 @@ def evaluate_performance(
     from wardein.models.predictors import Classifier
     from wardein.performance.claims import count_rows_needed
     from wardein.performance.leakage import find_known_rows
-    from wardein.performance.repeat import ask_again
     from wardein.performance.study import Study
     from wardein.statistics.outcomes import Outcomes, observe, observe_numbers
+    from wardein.statistics.repeats import differing_again
     from wardein.tables import read_table
 
     lowest = {
@@ -160,7 +162,13 @@ def evaluate_performance(
             found = observe_numbers(held.model, table, label)
         rows = held.model.rows(table, complete=False)
         known = None if training is None else held.model.rows(training, "--reference", complete=False)
-        ask_again(study, held.model, rows, found)
+        differing, asked = differing_again(held.model, table, found)
+    if differing:
+        text = (
+            f"asked again, the model says something else of {differing} of {asked} rows: "
+            "what was measured would come out otherwise the next time"
+        )
+        study.find("not-repeatable", Severity.HIGH, text, "--model", fails=True)
     looking = _Looking(bound, bootstrap_replicates, seed, slice_tolerance, min_slice_rows)
     if isinstance(found, Outcomes):
         criteria = _classes(study, found, rows, positive, lowest, max_calibration_error, looking)
@@ -209,8 +217,8 @@ def _classes(
     names_class = bool(positive) or lowest["recall"] > 0 or lowest["precision"] > 0 or len(found.classes) == 2
     chosen = found.positive(positive) if names_class else -1
     measure_labels(study, found)
-    measure_probabilities(study, found, chosen, looking.replicates, looking.seed)
-    warn_of_guessing(study, len(found.classes), looking.bound)
+    measure_probabilities(study, found, chosen)
+    warn_of_guessing(study, len(found.classes))
     find_weak_slices(study, rows, found, looking.tolerance, looking.least)
     find_telling_columns(study, rows, found.truth, len(found.classes))
     slices = dict.fromkeys(("recall", "precision"), f"class={slice_value(found.classes[chosen])}")
@@ -237,8 +245,12 @@ def _numbers(
 
     from wardein.performance.numbers import measure_numbers
     from wardein.performance.weakness import find_far_slices
+    from wardein.statistics.regression import LEAST
 
-    measure_numbers(study, found, looking.bound, looking.replicates, looking.seed)
+    if len(rows) < LEAST:
+        what = f"has {len(rows)} rows, too few to say how far a regressor's numbers are off"
+        raise WardeinError(what, where="--data", mend=f"give {LEAST} rows or more")
+    measure_numbers(study, found, looking.replicates, looking.seed)
     find_far_slices(study, rows, np.abs(found.predicted - found.truth), looking.tolerance, looking.least)
     criteria = []
     if thresholds["max_mae"] > 0:

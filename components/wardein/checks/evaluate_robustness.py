@@ -4,33 +4,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from wardein.artifacts import Dataset, Features, Judged, Model, Threshold
-from wardein.errors import UsageError, WardeinError
-from wardein.report import Coverage, Criterion, Finding, Metric, Report, Severity, Skipped, conclude
+from wardein.errors import WardeinError
+from wardein.report import Criterion, Report, conclude
 from wardein.statistics import intervals
 from wardein.statistics.intervals import End
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from wardein.attacks.budget import Budget, Exhausted
-    from wardein.attacks.corruption import Corrupted
-    from wardein.attacks.edits import Edited
-    from wardein.attacks.space import Space
+    from wardein.attacks.budget import Exhausted
     from wardein.attacks.sweep import Sweep
-    from wardein.attacks.task import Task
-    from wardein.features import Declared
 
 Attack = Literal["auto", "fgsm", "pgd", "apgd", "hopskipjump", "square", "trees", "edits"]
-# How many rows are made noisy.
-_CORRUPTED = 2000
-_MOST_EDITS = 3
-# How many of the decisions on columns are told.
-_TOLD = 50
 
 
 def evaluate_robustness(
@@ -94,6 +81,11 @@ def evaluate_robustness(
 
     Beside attacks, the accuracy under Gaussian noise and under missing values is measured on up to 2,000 rows.
 
+    Rows with missing numbers, where the model takes them, are left out and counted. A model that answers differently
+    when asked again, or when a row is asked alone, is refused. But all of this is learned from the model's answers: one
+    that is made to tell an attacked row from a real one, and answers accordingly, looks robust to every attack. Who
+    made the model has to be trusted for that, or its code read.
+
     Args:
         model: The fitted classifier: skops, or a pickle or joblib file of a scikit-learn model or Pipeline.
         data: Labelled rows that the model has not seen, as CSV or Parquet, with the model's features and the label.
@@ -129,7 +121,7 @@ def evaluate_robustness(
             an interval of about ±0.07.
         restarts: How many random starts PGD adds to the one at the row itself.
         max_queries: How many rows the attacks may ask the model about in all. Rows that are not attacked when they
-            run out are not examined, and the verdict is ERROR. HopSkipJump takes about 2,700 a row.
+            run out are not examined, and the verdict is ERROR. HopSkipJump takes about 1,700 a row.
         max_seconds: How long loading the model and attacking it may take; what it leaves out is ERROR likewise.
         stop_early: Whether to stop once the threshold can no longer be met.
         seed: Seeds the sample and the attacks; the same seed gives the same report.
@@ -152,10 +144,10 @@ def evaluate_robustness(
         robustness. Athalye, Carlini and Wagner (2018), Obfuscated gradients give a false sense of security. Alling
         (1963), Early decision in the Wilcoxon two-sample test.
     """
-    from wardein.attacks import account
+    from wardein.attacks import account, settings, summary
     from wardein.attacks.arms import arms_of
     from wardein.attacks.budget import Budget, Exhausted
-    from wardein.attacks.examples import MOST
+    from wardein.attacks.campaign import Attacked, corrupted, edited
     from wardein.attacks.sweep import Sweep
     from wardein.attacks.task import task_of
     from wardein.models.confinement import Limits
@@ -163,15 +155,17 @@ def evaluate_robustness(
     from wardein.tables import read_table
     from wardein.tools.versions import packages
 
-    _check_levels(epsilons, noise, missing)
-    _check_numbers(max_rows=max_rows, restarts=restarts, max_queries=max_queries, max_seconds=max_seconds, seed=seed)
-    _check_thresholds(
+    settings.check_levels(epsilons, noise, missing)
+    settings.check_numbers(
+        max_rows=max_rows, restarts=restarts, max_queries=max_queries, max_seconds=max_seconds, seed=seed
+    )
+    settings.check_thresholds(
         min_robust_accuracy=min_robust_accuracy,
         min_robust_accuracy_edits=min_robust_accuracy_edits,
         min_corrupted_accuracy=min_corrupted_accuracy,
     )
-    _check_places(epsilons, at_epsilon if min_robust_accuracy > 0 else epsilons[0], at_edits)
-    _check_measured(
+    settings.check_places(epsilons, at_epsilon if min_robust_accuracy > 0 else epsilons[0], at_edits)
+    settings.check_measured(
         attack,
         features is not None,
         on_curve=max(min_robust_accuracy, min_corrupted_accuracy) > 0,
@@ -191,20 +185,20 @@ def evaluate_robustness(
         with load(model, limits=Limits(seconds=max_seconds)) as classifier, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # ART warns at every call
             task = task_of(classifier, read_table(data), label, reference, features, immutable, max_rows, seed)
-            attacked = edited = None
+            attacked = edits = None
             if attack != "edits":
                 space = task.space(task.columns(immutable, mutable), norm, budget)
-                spoilt = _corrupted(task, space, noise, missing)
+                spoilt = corrupted(task, space, noise, missing)
                 sweep = Sweep(
                     space, task.truth, task.right, sorted(epsilons), arms_of(task, space, attack, restarts), seed
                 )
                 sweep.run(task.order(), settled)
                 if sweep.exhausted and not sweep.done.any():
                     raise sweep.exhausted
-                attacked = _Attacked(space, sweep, spoilt)
+                attacked = Attacked(space, sweep, spoilt)
             if attack == "edits" or (attack == "auto" and features):
-                edited = _edited(task, attacked, immutable, budget)
-            examples = [*_told(task, edited), *_nearest(task, attacked)][:MOST]
+                edits = edited(task, attacked, immutable, budget)
+            examples = summary.examples(task, attacked, edits)
     except Exhausted as error:
         raise _too_little(error) from None
     except WardeinError:
@@ -218,223 +212,12 @@ def evaluate_robustness(
         criteria += [Criterion("corrupted_accuracy", ">=", min_corrupted_accuracy, end, slice=at) for at in slices]
     toolbox = attacked is not None and attacked.sweep.arms.network is not None
     return conclude(
-        coverage=_coverage(task, attacked, edited),
+        coverage=summary.coverage(task, attacked, edits),
         tools=packages(*(["adversarial-robustness-toolbox"] if toolbox else []), "scikit-learn"),
-        metrics=list(_metrics(task, attacked, edited)),
+        metrics=[*summary.metrics(task, attacked, edits), *account.budgeted(budget, len(task.rows))],
         criteria=criteria,
-        findings=[*_findings(task, attacked, edited, wanted, at_epsilon), *examples],
+        findings=[*summary.findings(task, attacked, edits, wanted, at_epsilon), *examples],
     )
-
-
-@dataclass(frozen=True)
-class _Attacked:
-    """What attacks and corruptions did to the rows."""
-
-    space: Space
-    sweep: Sweep
-    corrupted: Corrupted
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the verdict was certain before every row was attacked."""
-        return self.sweep.exhausted is None and not bool(self.sweep.done.all())
-
-
-@dataclass(frozen=True)
-class _Edits:
-    """What edits of single columns did.
-
-    Attributes:
-        rows: The rows that were edited, as places among those to attack.
-        declared: What the columns mean.
-        edited: What was found; None if that was cut short.
-        examples: The class predicted for each example, in their order.
-        left: Why it was cut short.
-    """
-
-    rows: np.ndarray
-    declared: Declared
-    edited: Edited | None
-    predicted: np.ndarray | None = None
-    left: str = ""
-
-
-def _corrupted(task: Task, space: Space, noise: list[float], missing: list[float]) -> Corrupted:
-    from wardein.attacks.corruption import corrupt
-
-    rows, labels = task.sampled(space.columns, space.budget, _CORRUPTED)
-    return corrupt(rows, labels, sorted(noise), sorted(missing), task.seed)
-
-
-def _edited(task: Task, attacked: _Attacked | None, immutable: list[str], budget: Budget) -> _Edits:
-    """Search among edits; where the other attacks stopped early, on the rows that these attacked."""
-    import numpy as np
-
-    from wardein.attacks.budget import Exhausted
-    from wardein.attacks.edits import search
-    from wardein.features import complete
-
-    declared = task.declared or complete(None, task.observed, immutable)
-    places = np.arange(len(task.rows)) if attacked is None else np.flatnonzero(attacked.sweep.done)
-    if attacked and attacked.sweep.exhausted:
-        return _Edits(places, declared, None, left=str(attacked.sweep.exhausted))
-    rows, right = task.features.iloc[task.rows[places]], np.flatnonzero(task.right[places])
-    try:
-        found = search(
-            task.classifier,
-            rows,
-            declared,
-            task.truth[places],
-            right,
-            task.observed,
-            _MOST_EDITS,
-            seed=task.seed,
-            take=budget.take,
-        )
-        budget.take(len(found.examples))
-    except Exhausted as error:
-        if attacked is None:
-            raise
-        return _Edits(places, declared, None, left=str(error))
-    index = {name: i for i, name in enumerate(task.classifier.classes.tolist())}
-    said = task.classifier.predict(found.examples).tolist() if len(found.examples) else []
-    return _Edits(places, declared, found, np.array([index[name] for name in said], dtype=int))
-
-
-def _nearest(task: Task, attacked: _Attacked | None) -> list[Finding]:
-    """The nearest adversarial examples, in words; as far as the budget allows."""
-    import numpy as np
-
-    from wardein.attacks import examples
-    from wardein.attacks.budget import Exhausted
-
-    if attacked is None or attacked.sweep.exhausted:
-        return []
-    space, sweep = attacked.space, attacked.sweep
-    fell = np.flatnonzero(np.isfinite(sweep.together) & sweep.right & sweep.done)
-    points, distance = space.origin[fell], np.full(len(fell), np.inf)
-    for name, found in sweep.points.items():
-        far = np.where(np.isfinite(sweep.fell_at[name][fell]), space.distance(fell, found[fell]), np.inf)
-        points = np.where((far < distance)[:, None], found[fell], points)
-        distance = np.minimum(far, distance)
-    try:
-        flips = examples.nearest(space, task.truth, fell, points)
-    except Exhausted:  # the attacks themselves are through
-        return []
-    return list(examples.findings(space, flips, task.rows + 1, task.truth, task.outcomes.classes))
-
-
-def _told(task: Task, edits: _Edits | None) -> list[Finding]:
-    """The rows that the fewest edits make fall, in words; half of all that is told."""
-    from wardein.attacks import examples
-
-    if edits is None or edits.edited is None or edits.predicted is None:
-        return []
-    numbers, truth = task.rows[edits.rows] + 1, task.truth[edits.rows]
-    classes, most = task.outcomes.classes, examples.MOST // 2
-    return list(examples.edits(edits.edited, edits.predicted, numbers, truth, classes, most))
-
-
-def _coverage(task: Task, attacked: _Attacked | None, edits: _Edits | None) -> Coverage:
-    from wardein.attacks import account
-
-    n = len(task.rows)
-    coverage = account.coverage(attacked.sweep, n, attacked.stopped) if attacked else Coverage("rows", n, n)
-    if edits is None:
-        return coverage
-    if edits.edited is None:
-        left = Skipped(f"edits of {len(edits.rows)} rows", f"{edits.left}; allow more, or lower --max-rows")
-        return replace(coverage, skipped=(*coverage.skipped, left))
-    untried = len(edits.edited.unattacked)
-    if untried == 0:
-        return coverage
-    left = Skipped(f"edits of {untried} rows", "no edit of them is allowed; let more columns change (--features)")
-    examined = coverage.examined if attacked else n - untried
-    return replace(coverage, examined=examined, skipped=(*coverage.skipped, left))
-
-
-def _metrics(task: Task, attacked: _Attacked | None, edits: _Edits | None) -> Iterator[Metric]:
-    from wardein.attacks import account
-
-    if attacked:
-        yield from account.curves(attacked.sweep)
-    if edits and edits.edited:
-        yield from account.edited(edits.edited, _MOST_EDITS)
-    if attacked:
-        yield from account.certificates(attacked.sweep)
-        yield from account.corrupted(attacked.corrupted)
-        yield from account.costs(attacked.sweep, attacked.space, len(task.features))
-
-
-def _findings(
-    task: Task, attacked: _Attacked | None, edits: _Edits | None, wanted: Criterion, at_epsilon: float
-) -> Iterator[Finding]:
-    from wardein.attacks import account
-
-    if attacked:
-        sweep = attacked.sweep
-        yield from account.held_fixed(attacked.space.columns)
-        if sweep.arms.names == ("hopskipjump",):
-            message = "attacked by its predictions only: the model has neither gradients nor trees that could be used"
-            yield Finding("robustness/black-box", Severity.INFO, message, fails=False)
-        if attacked.corrupted.refused:
-            message = f"accuracy under missing values was not measured: {attacked.corrupted.refused}"
-            yield Finding("robustness/no-missing-values", Severity.INFO, message, fails=False)
-        if attacked.stopped:
-            lost = int((sweep.together[sweep.done] <= at_epsilon).sum())
-            message = (
-                f"stopped after {int(sweep.done.sum())} of {len(task.rows)} rows: {lost} of them are lost, and even if "
-                f"all others stood, {wanted.label} could not be met"
-            )
-            yield Finding("robustness/stopped-early", Severity.INFO, message, fails=False)
-        yield from account.gradients(sweep)
-    if edits:
-        for decision in edits.declared.decisions[:_TOLD]:
-            yield Finding("robustness/column", Severity.INFO, decision, decision.partition(":")[0], fails=False)
-        more = len(edits.declared.decisions) - _TOLD
-        if more > 0:
-            yield Finding("robustness/column", Severity.INFO, f"and {more} more columns", "further", fails=False)
-
-
-def _check_levels(epsilons: Sequence[float], noise: Sequence[float], missing: Sequence[float]) -> None:
-    for name, levels, least in (("--epsilons", epsilons, 1), ("--noise", noise, 0), ("--missing", missing, 0)):
-        shown = {f"{level:g}" for level in levels}
-        if len(shown) < max(least, len(levels)) or not all(0 < level < float("inf") for level in levels):
-            raise UsageError(f"needs {'one or more ' if least else ''}different numbers above 0", where=name)
-    if any(share > 1 for share in missing):
-        raise UsageError("holds a share above 1", where="--missing")
-
-
-def _check_numbers(**settings: int) -> None:
-    for name, value in settings.items():
-        least = 0 if name in ("restarts", "seed") else 1
-        if value < least:
-            raise UsageError(f"{value} is less than {least}", where=f"--{name.replace('_', '-')}")
-    if settings["seed"] >= 2**32:
-        raise UsageError(f"{settings['seed']} is not below 2^32", where="--seed")
-
-
-def _check_thresholds(**thresholds: float) -> None:
-    for name, threshold in thresholds.items():
-        if not 0 <= threshold <= 1:
-            raise UsageError(f"{threshold:g} is not between 0 and 1", where=f"--{name.replace('_', '-')}")
-
-
-def _check_places(epsilons: Sequence[float], at_epsilon: float, at_edits: int) -> None:
-    """Whether what is demanded is demanded of what is measured."""
-    if f"{at_epsilon:g}" not in [f"{epsilon:g}" for epsilon in epsilons]:
-        raise UsageError(f"{at_epsilon:g} is not among the epsilons", where="--at-epsilon", mend="add it to --epsilons")
-    if not 1 <= at_edits <= _MOST_EDITS:
-        raise UsageError(f"{at_edits} is not between 1 and {_MOST_EDITS}", where="--at-edits")
-
-
-def _check_measured(attack: Attack, declared: bool, on_curve: bool, on_edits: bool) -> None:
-    """Whether what is demanded is measured at all."""
-    if on_curve and attack == "edits":
-        raise UsageError("edits alone measure nothing but robust accuracy under edits", where="--attack")
-    if on_edits and not (attack == "edits" or (attack == "auto" and declared)):
-        mend = "choose --attack edits, or auto with --features"
-        raise UsageError("no edits are tried", where="--min-robust-accuracy-edits", mend=mend)
 
 
 def _too_little(error: Exhausted) -> WardeinError:

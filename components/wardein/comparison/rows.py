@@ -77,7 +77,7 @@ def compare(
         what = f"is a {challenger.kind}, and the champion a {champion.kind}"
         raise WardeinError(what, where="--model", mend="compare two models of the same task")
     columns = [str(column) for column in table.columns if column != label]
-    _slices(found, table, columns, losses, limits[1], seed)
+    _slices(found, table, columns, losses, limits[1])
     _again(found, challenger, champion, table)
     _probe(found, challenger, champion, table, seed)
     return found
@@ -195,16 +195,14 @@ def _regressors(
     return found, (errors[:, 0] - errors[:, 1]) / before
 
 
-def _slices(
-    found: Comparison, table: pd.DataFrame, columns: Sequence[str], losses: np.ndarray, limit: float, seed: int
-) -> None:
+def _slices(found: Comparison, table: pd.DataFrame, columns: Sequence[str], losses: np.ndarray, limit: float) -> None:
     """Where the challenger loses more than elsewhere, and how much it loses there."""
     import numpy as np
 
     n, overall = len(losses), float(losses.mean())
     whole = _mean_interval(losses)
     worst = Metric("worst_slice_loss", overall, n, direction="lower", ci=whole)
-    for part in find_slices(table, columns, losses.astype(float), seed=seed):
+    for part in find_slices(table, columns, losses.astype(float)):
         size = int(part.rows.sum())
         inside, rest = float(losses[part.rows].mean()), 1 - size / n
         gap = inside - float(losses[~part.rows].mean())

@@ -113,6 +113,7 @@ def _feature(name: str, column: pd.Series, said: Column, hot: bool, immutable: b
             (numbers.min() < low, f"holds {numbers.min():g}, less than its declared min {low:g}"),
             (numbers.max() > high, f"holds {numbers.max():g}, more than its declared max {high:g}"),
             (whole and not integral, "is declared whole, and holds numbers that are not"),
+            (not _holds(column, low, high), f"is of the type {column.dtype}, which cannot hold {low:g} to {high:g}"),
         ):
             if bad:
                 raise WardeinError(f"the column {shown(name)!r} {what}", where=where, mend="mend one of them")
@@ -121,6 +122,16 @@ def _feature(name: str, column: pd.Series, said: Column, hot: bool, immutable: b
         name, kind, low, high, whole, values, said.immutable or immutable,
         said.only, said.determined_by, said.at_least, said.at_most,
     )  # fmt: skip
+
+
+def _holds(column: pd.Series, low: float, high: float) -> bool:
+    """Whether the column's own type has room for both ends; beyond it, whole numbers turn into others."""
+    import numpy as np
+
+    if not isinstance(column.dtype, np.dtype) or column.dtype.kind not in "iu":
+        return True
+    room = np.iinfo(column.dtype)
+    return bool(room.min <= low and high <= room.max)
 
 
 def _kind(column: pd.Series, number: bool) -> Kind:

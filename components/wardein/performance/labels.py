@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from wardein.performance.study import Study, share
 from wardein.report import Interval, Metric, Severity, Skipped
 from wardein.statistics import intervals
-from wardein.statistics.intervals import End
 from wardein.statistics.outcomes import slice_value
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def measure_labels(study: Study, outcomes: Outcomes) -> None:
             study.find("never-predicted", Severity.MEDIUM, text, part)
 
 
-def measure_probabilities(study: Study, outcomes: Outcomes, positive: int, replicates: int, seed: int) -> None:
+def measure_probabilities(study: Study, outcomes: Outcomes, positive: int) -> None:
     """What follows from probabilities: the areas under the ROC curves, Brier score and calibration."""
     import numpy as np
     from sklearn.metrics import roc_auc_score
@@ -73,7 +72,7 @@ def measure_probabilities(study: Study, outcomes: Outcomes, positive: int, repli
     # The mean of the ends is an interval of the mean whatever the dependence between the areas.
     ends = np.mean([(area.value, area.ci.low, area.ci.high) for area in areas if area.ci], axis=0).tolist()
     mean = Metric("roc_auc", ends[0], rows, direction="higher", ci=Interval(ends[1], ends[2], method="newcombe"))
-    found = calibration(outcomes.probabilities, outcomes.truth, positive, replicates, seed)
+    found = calibration(outcomes.probabilities, outcomes.truth, positive)
     study.metrics += [
         mean,
         *(areas if len(areas) > 1 else []),
@@ -86,17 +85,15 @@ def measure_probabilities(study: Study, outcomes: Outcomes, positive: int, repli
     ]
 
 
-def warn_of_guessing(study: Study, classes: int, bound: End) -> None:
+def warn_of_guessing(study: Study, classes: int) -> None:
     """What a reader has to know whatever the thresholds: whether the model is better than no model."""
     balanced, guessing = study.metric("balanced_accuracy"), 1 / classes
-    if balanced and balanced.ci:
-        counted = {"worst": balanced.ci.low, "point": balanced.value, "best": balanced.ci.high}[bound]
-        if counted <= guessing:
-            text = (
-                f"balanced accuracy {balanced.value:.4g} [{balanced.ci.low:.4g}, {balanced.ci.high:.4g}] is not shown "
-                f"to be above {guessing:.4g}, which guessing gives"
-            )
-            study.find("no-better-than-guessing", Severity.HIGH, text, "balanced_accuracy", fails=True)
+    if balanced and balanced.ci and balanced.ci.low <= guessing:
+        text = (
+            f"balanced accuracy {balanced.value:.4g} [{balanced.ci.low:.4g}, {balanced.ci.high:.4g}] is not shown "
+            f"to be above {guessing:.4g}, which guessing gives"
+        )
+        study.find("no-better-than-guessing", Severity.HIGH, text, "balanced_accuracy", fails=True)
     accuracy, baseline = study.metric("accuracy"), study.metric("baseline_accuracy")
     if accuracy and baseline and accuracy.value <= baseline.value:
         text = (

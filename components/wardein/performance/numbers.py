@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from wardein.performance.study import UNIT, Study
 from wardein.report import Metric, Severity
-from wardein.statistics.intervals import End
 
 if TYPE_CHECKING:
     from wardein.statistics.outcomes import Numbers
 
 
-def measure_numbers(study: Study, numbers: Numbers, bound: End, replicates: int, seed: int) -> None:
+def measure_numbers(study: Study, numbers: Numbers, replicates: int, seed: int) -> None:
     """The errors and the share of the labels' variance that is explained, beside predicting the labels' mean."""
     from wardein.statistics.regression import deviations
 
@@ -25,10 +24,10 @@ def measure_numbers(study: Study, numbers: Numbers, bound: End, replicates: int,
         Metric("root_mean_squared_error", found.squared, rows, UNIT, "lower", found.squared_interval),
         Metric("r2", found.explained, rows, direction="higher", ci=found.explained_interval),
     ]
-    low, high = found.explained_interval.low, found.explained_interval.high
-    if {"worst": low, "point": found.explained, "best": high}[bound] <= 0:
+    ends = found.explained_interval
+    if ends.low <= 0:
         text = (
-            f"R² {found.explained:.4g} [{low:.4g}, {high:.4g}] is not shown to be above 0, "
+            f"R² {found.explained:.4g} [{ends.low:.4g}, {ends.high:.4g}] is not shown to be above 0, "
             "which predicting the labels' mean for every row gives"
         )
         study.find("no-better-than-guessing", Severity.HIGH, text, "r2", fails=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from wardein.report import Finding, Interval, Metric, Severity, Skipped
+from wardein.report import Finding, Metric, Severity, Skipped
 from wardein.statistics import intervals
 
 if TYPE_CHECKING:
@@ -42,10 +42,5 @@ def share(name: str, hits: int, n: int, part: str = "") -> Metric:
 
 def mean(name: str, values: np.ndarray, part: str, unit: str) -> Metric:
     """A mean that is better when it is smaller, with its interval by Student's t, which takes two rows."""
-    from scipy.stats import t
-
-    n = len(values)
-    value = float(values.mean())
-    half = float(t.isf(intervals.TAIL, n - 1) * values.std(ddof=1) / n**0.5) if n > 1 else None
-    interval = None if half is None else Interval(value - half, value + half, intervals.LEVEL, "student")
-    return Metric(name, value, n, unit, "lower", interval, part)
+    interval = intervals.student(values) if len(values) > 1 else None
+    return Metric(name, float(values.mean()), len(values), unit, "lower", interval, part)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from wardein.statistics.quantities import Quantity
 
 MOST_NAMED = 10
+# A group that is so far from all others is named whatever a run tolerates: a policy may forbid such findings.
+NOTABLE = 0.10
 MOST_FEATURES = 20
 # From which area under the ROC curve on a feature tells of an attribute, tells it well, or is it under another name.
 TELLING, TELLING_WELL, SAME = 0.6, 0.75, 0.95
@@ -157,7 +159,7 @@ class Comparisons:
     def cannot_measure(self, names: Sequence[str], reason: str) -> None:
         """Count a judged metric that cannot be measured as not examined."""
         for name in names:
-            if self.largest.get(name, 1.0) < 1:
+            if self.largest[name] < 1:
                 self.skipped.append(Skipped(name, reason))
 
     def _list(self, division: Division, rate: Rate) -> None:
@@ -194,7 +196,7 @@ class Comparisons:
         """Compare how often a yes is right; a model that says yes to few is in error only if that is judged."""
         if rate.compared.sum() >= 2:
             self._judge(division, "predictive_parity", disparity([rate]))
-        elif self.largest.get("predictive_parity_difference", 1.0) < 1:
+        elif self.largest["predictive_parity_difference"] < 1:
             self._comparable(division, rate)
         else:
             enough = int(rate.compared.sum())
@@ -219,19 +221,19 @@ class Comparisons:
         self.metrics.append(Metric(f"{name}_ratio", found.ratio, n, "1", "higher", found.ratio_interval, part))
 
     def _demand_most(self, name: str, part: str) -> None:
-        largest = self.largest.get(name, 1.0)
+        largest = self.largest[name]
         if largest < 1 or name in self.always:
             self.criteria.append(Criterion(name, "<=", largest, intervals.counted(self.bound, "<="), part))
 
     def _name_standouts(self, division: Division, measured: Rates) -> None:
-        odds = self.largest.get("equalized_odds_difference", 1.0)
-        opportunity = min(odds, self.largest.get("equal_opportunity_difference", 1.0))
+        odds = min(NOTABLE, self.largest["equalized_odds_difference"])
         found = standouts(
             [
-                (measured.selection, self.largest.get("demographic_parity_difference", 1.0)),
-                (measured.true_positive, opportunity),
+                (measured.selection, min(NOTABLE, self.largest["demographic_parity_difference"])),
+                (measured.true_positive, min(odds, self.largest["equal_opportunity_difference"])),
                 (measured.false_positive, odds),
-                (measured.precision, self.largest.get("predictive_parity_difference", 1.0)),
+                # Where groups differ in how many are positive, precisions differ of models that are fair otherwise.
+                (measured.precision, self.largest["predictive_parity_difference"]),
             ]
         )
         for one in found[:MOST_NAMED]:

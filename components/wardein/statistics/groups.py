@@ -90,7 +90,12 @@ def _named(column: pd.Series) -> tuple[np.ndarray, list[str]]:
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     numeric = is_numeric_dtype(column) and not is_bool_dtype(column)
-    codes, values = pd.factorize(column, sort=False)
+    try:
+        codes, values = pd.factorize(column, sort=False)
+    except TypeError:  # in Parquet, cells may be lists
+        raise WardeinError(
+            f"the sensitive column {column.name!r} does not hold single values", where="--data", mend="name another one"
+        ) from None
     if len(values) > (MAX_NUMBERS if numeric else MAX_NAMES):
         mend = f"--bins {column.name}=40,60" if numeric else "a column with fewer, broader values"
         raise WardeinError(

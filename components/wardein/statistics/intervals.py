@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95
 TAIL = (1 - LEVEL) / 2
-_TAIL = TAIL
 
 # Which number of an estimate has to meet a threshold, whatever the threshold's direction.
 End = Literal["worst", "point", "best"]
@@ -42,24 +41,25 @@ def wilson(successes: int, n: int) -> Interval:
     return Interval(float(interval.low), float(interval.high), LEVEL, "wilson")
 
 
-def percentile(samples: np.ndarray) -> Interval:
-    """The 95 % percentile interval of bootstrap replicates, shape (replicates,), all finite (Efron 1979)."""
-    import numpy as np
+def student(values: np.ndarray) -> Interval:
+    """The 95 % interval of the mean of two or more values (Student 1908)."""
+    from scipy.stats import t
 
-    low, high = np.quantile(samples, [_TAIL, 1 - _TAIL])
-    return Interval(float(low), float(high), LEVEL, "bootstrap")
+    n, mean = len(values), float(values.mean())
+    half = float(t.isf(TAIL, n - 1) * values.std(ddof=1) / n**0.5)
+    return Interval(mean - half, mean + half, LEVEL, "student")
 
 
 def mean_of_proportions(successes: np.ndarray, n: np.ndarray) -> Interval:
     """The 95 % interval of the mean of independent proportions (Zou and Donner 2008 over Wilson's intervals)."""
     import numpy as np
 
-    rate, low, high = _scores(successes, n, _TAIL)
+    rate, low, high = _scores(successes, n, TAIL)
     below, above = (float(np.sqrt(np.sum((rate - end) ** 2)) / len(rate)) for end in (low, high))
     return Interval(max(float(rate.mean()) - below, 0.0), min(float(rate.mean()) + above, 1.0), LEVEL, "mover-wilson")
 
 
-def auc(value: float, positives: int, negatives: int, tail: float = _TAIL) -> Interval:
+def auc(value: float, positives: int, negatives: int, tail: float = TAIL) -> Interval:
     """The score interval of an area under the ROC curve (Newcombe 2006, method 5), of 95 % if no tail is given."""
     from scipy.optimize import brentq
     from scipy.stats import norm
@@ -74,7 +74,7 @@ def auc(value: float, positives: int, negatives: int, tail: float = _TAIL) -> In
     edge = 1e-9
     low = brentq(beyond, 0.0, min(value, 1 - edge)) if value > 0 else 0.0
     high = brentq(beyond, max(value, edge), 1.0) if value < 1 else 1.0
-    return Interval(float(low), float(high), 1 - 2 * tail if tail != _TAIL else LEVEL, "newcombe")
+    return Interval(float(low), float(high), 1 - 2 * tail if tail != TAIL else LEVEL, "newcombe")
 
 
 def widest_gap(rates: Sequence[tuple[np.ndarray, np.ndarray]]) -> Interval:
@@ -83,19 +83,18 @@ def widest_gap(rates: Sequence[tuple[np.ndarray, np.ndarray]]) -> Interval:
     The largest of several estimated differences lies above the largest true one on average, and so do bootstrap
     replicates of it. Newcombe's (1998) interval of every pair's difference avoids that: the lower end is the
     largest of the pairs' lower ends, at a level shared out over all pairs (Bonferroni); the upper end is the
-    largest of their upper ends. In tails so thin as those of a shared level Wilson's intervals are too short for rare
-    events in small groups (a gap was seen where there was none up to 13 times of 100), so that the exact ones of
-    Clopper and Pearson (1934) take their place there.
+    largest of their upper ends. For the lower end, which shows that there is a gap, the rates' intervals are
+    :func:`_widened`: with Wilson's alone a gap was seen where there was none up to 13 times of 100.
 
     Args:
         rates: For each rate the groups' successes and sizes; every group has a size of 1 or more.
     """
     low, high = 0.0, 0.0
     for successes, n in rates:
-        rate, near, far = _scores(successes, n, _TAIL)
-        gap = rate[:, None] - rate
+        rate, near, far = _scores(successes, n, TAIL)
+        gap = _of_pairs(rate[:, None] - rate)
         high = max(high, float((gap + _root(far[:, None] - rate[:, None], rate - near)).max()))
-        rate, near, far = _shared_out(successes, n, _pairs(rates))
+        rate, near, far = _widened(successes, n, TAIL / _pairs(rates))
         low = max(low, float((gap - _root(rate[:, None] - near[:, None], far - rate)).max()))
     return Interval(low, min(high, 1.0), LEVEL, "newcombe-max")
 
@@ -110,8 +109,8 @@ def smallest_ratio(rates: Sequence[tuple[np.ndarray, np.ndarray]]) -> Interval:
     """
     low, high = 1.0, 1.0
     for successes, n in rates:
-        low = min(low, _ratio_end(_scores(successes, n, _TAIL), upper=False))
-        high = min(high, _ratio_end(_shared_out(successes, n, _pairs(rates)), upper=True))
+        low = min(low, _ratio_end(_scores(successes, n, TAIL), upper=False))
+        high = min(high, _ratio_end(_widened(successes, n, TAIL / _pairs(rates)), upper=True))
     return Interval(min(low, high), high, LEVEL, "mover-log-min")
 
 
@@ -144,7 +143,7 @@ def gaps_of_means(one: np.ndarray, other: np.ndarray, spread: float, tail: float
     less than that of all rows.
 
     Args:
-        one: For each side the number of its values, their sum, and the sum of their squares: shape (3, sides).
+        one: For each side the number of its values, 1 or more, their sum, and that of their squares: shape (3, sides).
         other: The same of the sides to subtract.
         spread: The variance of all values.
         tail: The probability in each tail.
@@ -188,7 +187,7 @@ def paired(more: int, less: int, n: int) -> Interval:
     from scipy.optimize import brentq
     from scipy.stats import norm
 
-    z, value = float(norm.isf(_TAIL)), (more - less) / n
+    z, value = float(norm.isf(TAIL)), (more - less) / n
 
     def beyond(difference: float) -> float:
         # The most likely share of rows that count for the second one only, given the difference.
@@ -206,7 +205,7 @@ def paired(more: int, less: int, n: int) -> Interval:
 
 def score_intervals(successes: np.ndarray, n: np.ndarray) -> list[Interval]:
     """Wilson's 95 % intervals of many proportions at once; successes may be weights and so no whole numbers."""
-    _, low, high = _scores(successes, n, _TAIL)
+    _, low, high = _scores(successes, n, TAIL)
     return [Interval(one, other, LEVEL, "wilson") for one, other in zip(low.tolist(), high.tolist(), strict=True)]
 
 
@@ -216,14 +215,14 @@ def widest_gap_of(values: np.ndarray, ends: Ends, method: str) -> Interval:
     As :func:`widest_gap`, for estimates that are no proportions.
 
     Args:
-        values: The estimates.
+        values: The estimates, two or more.
         ends: The lower and the upper ends of their intervals, of a given probability in each tail.
         method: What to call it.
     """
-    gap, pairs = values[:, None] - values, len(values) * (len(values) - 1) // 2
+    gap, pairs = _of_pairs(values[:, None] - values), len(values) * (len(values) - 1) // 2
     near, far = ends(TAIL)
     high = float((gap + _root(far[:, None] - values[:, None], values - near)).max())
-    near, far = ends(TAIL / max(pairs, 1))
+    near, far = ends(TAIL / pairs)
     low = float((gap - _root(values[:, None] - near[:, None], far - values)).max())
     return Interval(max(low, 0.0), high, LEVEL, method)
 
@@ -334,12 +333,27 @@ def _ratio_end(ends_of_rates: tuple[np.ndarray, np.ndarray, np.ndarray], *, uppe
     # A rate of 0 has no logarithm; the limit of its interval is 0 below and its own upper end over the other rate.
     zero = over[~base, None] / rate[base] if upper else np.zeros((int((~base).sum()), int(base.sum())))
     ends[~base] = zero
+    # None is compared with itself.
+    ends[np.flatnonzero(base), np.arange(int(base.sum()))] = np.inf
     return float(ends.min())
 
 
-def _shared_out(successes: np.ndarray, n: np.ndarray, pairs: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Proportions with the ends of their intervals at a level that is shared out over so many pairs."""
-    return _scores(successes, n, _TAIL) if pairs == 1 else exact(successes, n, _TAIL / pairs)
+def _widened(successes: np.ndarray, n: np.ndarray, tail: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Proportions with the outer ones of the ends of their Wilson and their exact intervals.
+
+    Of rare events, Wilson's are too short on the side away from 0, and the exact ones shorter than Wilson's towards it.
+    """
+    import numpy as np
+
+    (rate, low, high), (_, exact_low, exact_high) = _scores(successes, n, tail), exact(successes, n, tail)
+    return rate, np.minimum(low, exact_low), np.maximum(high, exact_high)
+
+
+def _of_pairs(gaps: np.ndarray) -> np.ndarray:
+    """The gaps between any two, without those between each and itself."""
+    import numpy as np
+
+    return np.where(np.eye(len(gaps), dtype=bool), -np.inf, gaps)
 
 
 def _pairs(rates: Sequence[tuple[np.ndarray, np.ndarray]]) -> int:

@@ -48,6 +48,7 @@ def overlap(table: pd.DataFrame, reference: pd.DataFrame) -> Overlap:
     import numpy as np
     import pandas as pd
 
+    reference = _with_numbers(reference, table)
     same = rows_in(table, reference)
     cells, known = _cells(table), _cells(reference)
     rows, whole = (sum(part.values(), np.zeros(len(next(iter(part.values()))), np.uint64)) for part in (cells, known))
@@ -69,6 +70,18 @@ def overlap(table: pd.DataFrame, reference: pd.DataFrame) -> Overlap:
             near |= close[0]
             twins[looked_at] |= close[1]
     return Overlap(same, near & ~same, int(twins[looked_at].sum()), len(looked_at), tells)
+
+
+def _with_numbers(reference: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """The reference, with the table's numbers as numbers where it has them as text."""
+    import pandas as pd
+
+    numbers = {
+        name: pd.to_numeric(reference[name], errors="coerce")
+        for name in table.select_dtypes("number").columns.difference(reference.select_dtypes("number").columns)
+    }
+    complete = {name: numbers[name] for name in numbers if (numbers[name].isna() == reference[name].isna()).all()}
+    return reference.assign(**complete)
 
 
 def _cells(table: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_LENGTH = 40
+# The squares of larger numbers, and their sums, are no numbers any more.
+_LARGEST = 1e100
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ def observe_numbers(model: Regressor, table: pd.DataFrame, label: str) -> Number
     from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
     truth = labels_of(table, label)
-    if not is_numeric_dtype(table[label]) or is_bool_dtype(table[label]) or not np.isfinite(truth.astype(float)).all():
+    is_number = is_numeric_dtype(table[label]) and not is_bool_dtype(table[label])
+    if not is_number or not (np.abs(truth.astype(float)) <= _LARGEST).all():
         mend = "name the column of numbers that the regressor predicts"
         raise WardeinError(f"the label column {label!r} does not hold finite numbers", where="--data", mend=mend)
     _refuse_label_as_feature(model, label)
@@ -99,8 +102,8 @@ def observe_numbers(model: Regressor, table: pd.DataFrame, label: str) -> Number
         predicted = predicted[:, 0]
     if predicted.ndim != 1:
         raise WardeinError(f"predicts {predicted.shape[1]} numbers a row, not one", where="--model")
-    if not np.isfinite(predicted).all():
-        raise WardeinError("predicts numbers that are infinite or missing", where="--model")
+    if not (np.abs(predicted) <= _LARGEST).all():
+        raise WardeinError("predicts numbers that are infinite, missing, or beyond any measure", where="--model")
     return Numbers(truth.astype(float), predicted.astype(float))
 
 

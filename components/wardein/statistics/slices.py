@@ -33,7 +33,7 @@ _COMBINED = 40
 _COMPARED = 400
 # What most of a part's rows are.
 _MOST_OF = 0.8
-_TAIL, _ONE_TEST = (1 - intervals.LEVEL) / 2, 1 - intervals.LEVEL
+_ONE_TEST = 1 - intervals.LEVEL
 _METHOD = "bonferroni"
 
 
@@ -121,7 +121,6 @@ def find_slices(
     least: int = 50,
     depth: int = 2,
     most: int = 20,
-    seed: int = 0,
 ) -> list[Slice]:
     """Slices where the mean of ``values`` is higher than elsewhere by more than ``tolerance``, the worst first.
 
@@ -136,7 +135,6 @@ def find_slices(
         least: How many rows a slice has at least; at most it has half of them.
         depth: How many columns a slice is made of at most, 1 or 2.
         most: How many slices are returned at most.
-        seed: Without meaning, as nothing is drawn at random.
     """
     import numpy as np
 
@@ -146,7 +144,7 @@ def find_slices(
     searches = [_singles([levels_of(table[name], _FINE, least) for name in columns], values, means, least)]
     if depth > 1:
         searches.append(_pairs([levels_of(table[name], _COARSE, least) for name in columns], values, means, least))
-    worse = [slice for search in searches for slice in _worse(search, means, _TAIL / len(searches))]
+    worse = [slice for search in searches for slice in _worse(search, means, intervals.TAIL / len(searches))]
     worse.sort(key=lambda found: (-found[1].low, len(found[0].bounds), found[0].name))
     return _distinct(worse[:_COMPARED], values, means, least, most)
 
