@@ -23,7 +23,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from tests.attacks.conftest import Siege, siege  # noqa: F401 - a fixture
 from wardein.checks.compare_models import compare_models
-from wardein.comparison.rows import _reordered
+from wardein.comparison.differences import _reordered
 from wardein.errors import WardeinError
 from wardein.evidence.envelope import seal
 from wardein.evidence.keys import signer_for
@@ -544,10 +544,17 @@ def test_an_edited_log_and_an_edited_decision_are_refused(served, compare):
 
 
 def test_half_a_proof_is_no_proof(served, compare):
-    given = served()
-    for left_out in range(0, 6, 2):
-        some = [part for i, part in enumerate(given) if i // 2 != left_out // 2]
-        assert_refused(compare(EQUAL, *some), "go together")
+    proof = [served()[i : i + 2] for i in (0, 2, 4)]
+    for some in ([0], [1], [0, 1], [0, 2], [1, 2]):
+        assert_refused(compare(EQUAL, *(part for i in some for part in proof[i])), "go together")
+
+
+def test_a_trust_root_alone_neither_proves_nor_harms(served, compare):
+    """`wardein assess` hands it to every check that takes one."""
+    ran = compare(EQUAL, *served()[4:])
+    assert ran.code == 0
+    assert metric(ran, "champion_promoted")["value"] == 0
+    assert findings(ran, "compare/unproven-champion")
 
 
 def test_what_promote_leaves_behind_is_believed(siege: Siege, compare, tmp_path, monkeypatch):  # noqa: F811

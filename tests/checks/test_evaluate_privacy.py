@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 import skops.io
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import make_column_transformer
+from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.datasets import make_classification
 from sklearn.ensemble import BaggingClassifier, RandomForestClassifier, RandomForestRegressor
 from sklearn.frozen import FrozenEstimator
@@ -30,10 +30,12 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from wardein.errors import WardeinError
+from wardein.models.insides import stored
 from wardein.models.predictors import Classifier
 from wardein.privacy.likelihood_ratio import fit_shadows
 from wardein.privacy.population import LEAST_ROWS, draw
 from wardein.privacy.stored import kept_rows
+from wardein.privacy.study import Study
 
 FEATURES = [f"f{i}" for i in range(8)]
 
@@ -212,7 +214,30 @@ def test_training_rows_given_for_unseen_ones_are_an_error(check):
     table = people()
     ran = check(RandomForestClassifier(30, random_state=0), table=table, unseen=table[:600])
     assert ran.code == 2
-    assert "0 distinct rows that are not in reference as well" in ran.one_line
+    assert "0 distinct rows that reference has not" in ran.one_line
+
+
+def changed(rows, by, seed=1):
+    """Rows that are others by this many standard deviations."""
+    return rows.assign(**{f: rows[f] + by * np.random.default_rng(seed).normal(size=len(rows)) for f in FEATURES})
+
+
+def test_training_rows_that_were_changed_a_little_do_not_count_as_unseen(check):
+    """The model knows them as well as it knows the members, and would seem to give nothing away."""
+    table = people()
+    forest = RandomForestClassifier(30, random_state=0)
+    more = ("--max-membership-auc", "0.6", "--shadow-models", "0")
+    ran = check(forest, *more, table=table, unseen=changed(table[:600], 1e-4))
+    assert ran.code == 2
+    assert "0 distinct rows that reference has not" in ran.one_line
+    ran = check(forest, *more, table=table, unseen=pd.concat([changed(table[:500], 1e-4), table[600:800]]))
+    assert ran.code == 1
+    assert "500 rows of data are nearly in reference" in str(ran.report["findings"])
+    assert metric(ran, "membership_auc", "attack=confidence")["value"] > 0.8
+    ran = check(forest, *more, table=table, unseen=changed(table[:600], 0.02))
+    assert ran.code == 2
+    assert metric(ran, "shift_auc")["ci"]["high"] < 0.4
+    assert "changed a little" in ran.report["coverage"]["skipped"][0]["reason"]
 
 
 def test_tables_that_differ_are_an_error_and_the_same_model_is_one_without_the_difference(check):
@@ -273,6 +298,51 @@ def test_how_many_rows_lie_in_a_model_of_neighbours(check):
     assert "has 200 of the 200 rows of reference" in found["message"]
 
 
+def neighbours(table):
+    return KNeighborsClassifier(51).fit(table[:250].drop(columns="y"), table["y"][:250])
+
+
+def test_training_rows_behind_other_arrays_are_found(check):
+    """A file can hold arrays that its estimator never looks at."""
+    table = people(500)
+    model = neighbours(table)
+    for i in range(300):
+        setattr(model, f"A{i:03}", np.random.default_rng(i).normal(size=(3, 9)))
+    ran = check(model, "--shadow-models", "0", table=table, fit=False)
+    assert [f["location"] for f in ran.report["findings"] if f["fails"]] == ["_fit_X"]
+
+
+def test_training_rows_that_were_changed_a_little_are_found(check):
+    table = people(500)
+    model = neighbours(changed(table, 1e-4))
+    ran = check(model, "--shadow-models", "0", table=table, fit=False)
+    (found,) = (f for f in ran.report["findings"] if f["fails"])
+    assert found["message"].startswith("250 of the 250 rows that the model keeps here are training rows, but for a")
+
+
+def test_of_large_arrays_a_part_is_looked_at(monkeypatch):
+    monkeypatch.setattr(stored, "_MOST_CELLS", 900)
+    table = people(500)
+    said, (kept, seen) = stored.answer(neighbours(table), table[:20].drop(columns="y"), {})
+    assert said == {"places": [(0, "_fit_X", 84)], "left_out": 0}
+    assert kept.tolist() == table[:250:3].drop(columns="y").to_numpy().tolist()
+    assert seen.shape == (20, 9)
+
+
+def test_parts_that_were_not_looked_at_are_an_error(check, monkeypatch):
+    """Each part is reached by columns of its own."""
+    table = people(500)
+    many = BaggingClassifier(LogisticRegression(), 4, max_features=0.5, random_state=0)
+    assert check(many, "--shadow-models", "0", table=table).code == 0
+    monkeypatch.setattr(Study, "inside", lambda self, kept, left_out, whole=Study.inside: whole(self, kept, 3))
+    ran = check(many, "--shadow-models", "0", table=table)
+    assert ran.code == 2
+    assert ran.report["coverage"]["skipped"][0]["reason"] == "3 arrays of the model were not looked at"
+    monkeypatch.setattr(stored, "MOST_REACHES", 1)
+    model = many.fit(table[:250].drop(columns="y"), table["y"][:250])
+    assert stored.answer(model, table[:5].drop(columns="y"), {})[0]["left_out"] == 3
+
+
 @pytest.mark.parametrize(
     "estimator",
     [
@@ -285,6 +355,14 @@ def test_models_without_training_rows_inside(check, estimator):
     ran = check(estimator, "--shadow-models", "0", table=people(500))
     assert "privacy/training-rows-inside" not in rules(ran)
     assert ran.code == 0
+
+
+@pytest.mark.parametrize("columns", [["height"], make_column_selector("hei"), [0]], ids=["names", "selector", "places"])
+def test_transformers_of_some_columns_and_of_what_remains(check, columns):
+    """scikit-learn notes the columns of what remains by their places, whatever the others are named by."""
+    table = people(500).rename(columns=lambda name: "height" if name == people(1).columns[0] else name)
+    parts = make_column_transformer((StandardScaler(), columns), remainder="passthrough")
+    assert check(make_pipeline(parts, LogisticRegression()), "--shadow-models", "0", table=table).code == 0
 
 
 def test_rows_of_few_values_agree_by_chance(check):
@@ -461,13 +539,19 @@ def test_a_model_that_is_not_fitted_anew_has_a_stand_in():
 @pytest.mark.parametrize(
     ("said", "arrays"),
     [
-        ({"places": ["x"]}, []),
+        ({"places": [[0, "x", 3]]}, []),
         ({"places": "x"}, []),
         ({"places": [1]}, [np.zeros((3, 8)), np.zeros((5, 8))]),
-        ({"places": ["x"]}, [np.zeros((3, 8)), np.zeros((5, 7))]),
-        ({"places": ["x"]}, [np.zeros((3, 8)), np.zeros((4, 8))]),
-        ({"places": ["x"]}, [np.zeros(3), np.zeros((5, 8))]),
-        ({"places": ["x"] * 99}, [np.zeros((5, 8))] * 198),
+        ({"places": [[0, 1, 3]]}, [np.zeros((3, 8)), np.zeros((5, 8))]),
+        ({"places": [[1, "x", 3]]}, [np.zeros((3, 8)), np.zeros((5, 8))]),
+        ({"places": [[-1, "x", 3]]}, [np.zeros((3, 8)), np.zeros((5, 8))]),
+        ({"places": [[0, "x", 2]]}, [np.zeros((3, 8)), np.zeros((5, 8))]),
+        ({"places": [[0, "x", 4], [0, "x", -1]]}, [np.zeros((3, 8)), np.zeros((5, 8))]),
+        ({"places": [[0, "x", True]] * 3}, [np.zeros((3, 8)), np.zeros((5, 8))]),
+        ({"places": [[0, "x", 3]]}, [np.zeros((3, 8)), np.zeros((5, 7))]),
+        ({"places": [[0, "x", 3]]}, [np.zeros((3, 8)), np.zeros((4, 8))]),
+        ({"places": [[0, "x", 3]]}, [np.zeros(3), np.zeros((5, 8))]),
+        ({"places": [[0, "x", 3]]}, [np.zeros((3, 8)), np.zeros((5, 8)), np.zeros((3, 8))]),
     ],
 )
 def test_a_process_that_lies_of_the_rows_inside_is_not_believed(said, arrays):

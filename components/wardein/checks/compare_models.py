@@ -48,7 +48,8 @@ def compare_models(
     one that is not, beta, however the rates drift. As long as neither is shown, the verdict is FAIL, as inconclusive.
 
     That the champion is the model that was promoted last is shown by three things together: the evidence that promote
-    left beside it, the audit log, and the trust root. Without them, that it was not shown is a finding.
+    left beside it, the audit log, and the trust root. Without the first two, that it was not shown is a finding; a
+    trust root alone shows nothing. `promote` looks again, at the log of the folder that it serves from.
 
     Args:
         model: The challenger: skops, or a pickle or joblib file of a scikit-learn classifier or regressor.
@@ -135,7 +136,7 @@ def _origin(digest: str, promotion: Path | None, log: Path | None, trust: Path |
 
         check_promoted(digest, promotion, log, trust)
         return []
-    if promotion is not None or log is not None or trust is not None:
+    if promotion is not None or log is not None:
         raise UsageError("--promotion, --log and --trust go together", where="--champion", mend="give all three")
     text = "that the champion is the model that was promoted last was not shown; give --promotion, --log and --trust"
     return [Finding("compare/unproven-champion", Severity.LOW, text, "--champion", fails=False)]

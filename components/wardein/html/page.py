@@ -16,6 +16,8 @@ from wardein.report import Metric, Report
 
 TEMPLATE = Path(__file__).with_name("page.html")
 MAX_SKIPPED = 500
+# How many pictures stand before the words; the others can be opened.
+FIRST_PICTURES = 2
 
 
 def check_installed() -> None:
@@ -38,7 +40,9 @@ def render(report: Report) -> str:
     )
     template = env.from_string(TEMPLATE.read_text(encoding="utf-8"))
     sections = [_section(item) for item in (report, *report.appendix)]
-    return template.render(title=f"{_words(report.check)}: {report.verdict}", sections=sections, version=__version__)
+    return template.render(
+        title=f"{_words(report.check)}: {report.verdict}", sections=sections, version=__version__, first=FIRST_PICTURES
+    )
 
 
 def _section(report: Report) -> dict[str, Any]:

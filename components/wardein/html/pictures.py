@@ -28,6 +28,7 @@ _LOGARITHMIC = ("fpr",)
 # Whose picture comes first; metrics that are not named come after them.
 FIRST = (
     "robust_accuracy",
+    "membership_auc",
     "membership_tpr",
     "accuracy_difference",
     "demographic_parity_difference",
@@ -35,6 +36,10 @@ FIRST = (
     "observed_share",
     "recall",
 )
+# What stands in the picture of another metric, and what it is called there.
+_BESIDE = {"certified_accuracy": ("robust_accuracy", "proven to stand")}
+# What says nothing that the picture of another metric does not say.
+_LEFT_OUT = ("robustness", "train_overlap", "membership_control_auc", "inversion_baseline", "inversion_correlation")
 MAX_GROUPS, MAX_PICTURES = 24, 6
 _COLOURS = ("#0b6e99", "#c2410c", "#4d7c0f", "#7c3aed", "#b45309", "#0f766e")
 _STYLE = {
@@ -52,14 +57,15 @@ def pictures(report: Report) -> list[str]:
     """An SVG for each proportion that was measured on more than one slice, and differs; the most telling ones first."""
     drawn: dict[tuple[str, str], list[Metric]] = {}
     for metric in report.metrics:
-        if metric.slice and metric.unit == "1":
-            drawn.setdefault((metric.name, _axis(metric)), []).append(metric)
+        if metric.slice and metric.unit == "1" and metric.name not in _LEFT_OUT:
+            name, _ = _BESIDE.get(metric.name, (metric.name, ""))
+            drawn.setdefault((name, _axis(metric)), []).append(metric)
     found = []
     for (name, axis), metrics in sorted(drawn.items(), key=lambda item: _rank(item[0][0])):
         if len(metrics) > 1 and len({metric.value for metric in metrics}) > 1:
             criteria = [criterion for criterion in report.criteria if criterion.metric == name]
             if axis or len(metrics) <= MAX_GROUPS:
-                found.append(_curve(metrics, axis, criteria) if axis else _groups(metrics, criteria))
+                found.append(_curve(name, metrics, axis, criteria) if axis else _groups(metrics, criteria))
     return found[:MAX_PICTURES]
 
 
@@ -76,12 +82,12 @@ def _rank(name: str) -> int:
     return FIRST.index(name) if name in FIRST else len(FIRST)
 
 
-def _curve(metrics: Sequence[Metric], axis: str, criteria: Sequence[Criterion]) -> str:
+def _curve(name: str, metrics: Sequence[Metric], axis: str, criteria: Sequence[Criterion]) -> str:
     figure, axes = _figure(5.0, 3.0)
     series: dict[str, list[Metric]] = {}
     for metric in metrics:
         rest = ", ".join(f"{key} {value}" for key, value in slices(metric).items() if key != axis)
-        series.setdefault(rest, []).append(metric)
+        series.setdefault(_BESIDE.get(metric.name, ("", rest))[1], []).append(metric)
     for colour, (label, points) in zip(_COLOURS * len(series), series.items(), strict=False):
         points.sort(key=lambda metric: float(slices(metric)[axis]))
         x = [float(slices(metric)[axis]) for metric in points]
@@ -99,21 +105,25 @@ def _curve(metrics: Sequence[Metric], axis: str, criteria: Sequence[Criterion]) 
             )
     if axis in _LOGARITHMIC:
         axes.set_xscale("log")
+        places = sorted({float(slices(metric)[axis]) for metric in metrics})
+        axes.set_xticks(places, [f"{place:g}" for place in places])
+        axes.set_xticks([], minor=True)
     axes.set_xlabel(AXES[axis])
-    axes.set_ylabel(_words(metrics[0].name))
+    axes.set_ylabel(_words(name))
     _unit_range(axes.set_ylim, metrics)
     if any(series):
         axes.legend(frameon=False, loc="best")
-    return _svg(figure, f"{_words(metrics[0].name)} against {axis}")
+    return _svg(figure, f"{_words(name)} against {axis}")
 
 
 def _groups(metrics: Sequence[Metric], criteria: Sequence[Criterion]) -> str:
-    figure, axes = _figure(5.0, 0.9 + 0.32 * len(metrics))
+    labels = [f"{m.slice}  (n={m.n})" for m in reversed(metrics)]
+    figure, axes = _figure(3.2 + 0.075 * max(map(len, labels)), 0.9 + 0.32 * len(metrics))
     for row, metric in enumerate(reversed(metrics)):
         if metric.ci:
             axes.plot([metric.ci.low, metric.ci.high], [row, row], color=_COLOURS[0], linewidth=5, alpha=0.25)
         axes.plot([metric.value], [row], "o", color=_COLOURS[0])
-    axes.set_yticks(range(len(metrics)), [f"{m.slice}  (n={m.n})" for m in reversed(metrics)])
+    axes.set_yticks(range(len(metrics)), labels)
     shown = {metric.slice for metric in metrics}
     for criterion in criteria:
         if criterion.slice and criterion.slice not in shown:

@@ -85,7 +85,7 @@ def _check_parameters(estimator: Any) -> None:
         )
     if state.get("memory") is not None:
         raise Refused(f"has {name}(memory=...), which writes files", "set memory=None before saving it")
-    for quiet, value in (("n_jobs", 1), ("verbose", 0)):
+    for quiet, value in (("n_jobs", 1), ("verbose", False)):
         if quiet in state:
             state[quiet] = value
 

@@ -37,6 +37,7 @@ class Population:
         others: Training rows that are not attacked, to fit models anew on.
         others_truth: Their labels.
         shared: How many rows of the non-members' table are also among the members, and are left out.
+        near: How many others are nearly among them, and are left out.
         available: How many distinct members and non-members there were to choose from.
     """
 
@@ -48,6 +49,7 @@ class Population:
     others: pd.DataFrame
     others_truth: np.ndarray
     shared: int
+    near: int
     available: tuple[int, int]
 
     @property
@@ -61,7 +63,8 @@ def draw(
 ) -> Population:
     """Choose at most so many members and non-members, and ask the model about them.
 
-    A row that both tables hold is no evidence for either side and is left out of both.
+    A row that both tables hold is no evidence for either side and is left out of both; so are non-members that nearly
+    are a member, which a model that knows the member recognises as well.
 
     Raises:
         WardeinError: If a column is missing or broken, or too few rows are left.
@@ -69,6 +72,7 @@ def draw(
     import numpy as np
     import pandas as pd
 
+    from wardein.statistics.neighbours import overlap
     from wardein.statistics.rows import repeated_rows, rows_in
     from wardein.tables import labels_of, require_columns
 
@@ -78,13 +82,13 @@ def draw(
         require_columns(table, columns, where)
     members, others = members[columns], others[columns]
     _require_same_kinds(members, others, model.features)
-    known, unknown = rows_in(members, others), rows_in(others, members)
-    inside = np.flatnonzero(~known & ~repeated_rows(members))
-    outside = np.flatnonzero(~unknown & ~repeated_rows(others))
+    both = overlap(others, members)
+    inside = np.flatnonzero(~rows_in(members, others) & ~repeated_rows(members))
+    outside = np.flatnonzero(~both.same & ~both.near & ~repeated_rows(others))
     for rows, where, what in ((outside, "--data", "reference"), (inside, "--reference", "data")):
         if len(rows) < LEAST_ROWS:
             raise WardeinError(
-                f"has {len(rows)} distinct rows that are not in {what} as well, and an attack needs {LEAST_ROWS}",
+                f"has {len(rows)} distinct rows that {what} has not, or nearly, and an attack needs {LEAST_ROWS}",
                 where=where,
                 mend="give the training rows as reference, and as data rows that were held out of the training",
             )
@@ -104,7 +108,8 @@ def draw(
         answers=np.concatenate([answers[: len(chosen)], answers_unseen]),
         others=members.iloc[rest][features],
         others_truth=truth[len(chosen) :],
-        shared=int(unknown.sum()),
+        shared=int(both.same.sum()),
+        near=int(both.near.sum()),
         available=(len(inside), len(outside)),
     )
 

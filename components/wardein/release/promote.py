@@ -94,6 +94,7 @@ def promote(
     References:
         SLSA Verification Summary Attestation v1.
     """
+    from wardein.release.champion import other_champions
     from wardein.release.registry import Destination, check_reachable, label_at
     from wardein.release.rollback import rollbacks
     from wardein.release.store import Store
@@ -115,6 +116,7 @@ def promote(
         findings += _is_not_refused(decided, store, release)
         findings += _is_followed_up(decision, store, release, destination.uri if destination else "")
         findings += rollbacks(decision, store.log.entries(), release.shown["model"], alias)
+        findings += other_champions(decision, store.log.entries(), release.shown["model"])
         required = len(release.policy.required)
         report = conclude(
             coverage=Coverage("required checks", required, required),

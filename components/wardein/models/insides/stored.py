@@ -16,20 +16,40 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-# Of a forest of neighbours the first ones tell enough.
-MOST_PLACES = 8
-_MOST_CELLS = 50_000_000
+# Of arrays with more cells rows at even distances are taken. So many parts may each be given other columns.
+_MOST_CELLS, MOST_REACHES = 50_000_000, 200
 
 
 def answer(model: Any, rows: pd.DataFrame | None, more: Mapping[str, np.ndarray]) -> Answer:
-    """For each candidate what it holds, and the rows as they reach that part of the model; ``places`` names them."""
-    from itertools import islice
+    """All candidates, put together by the rows that reach their part of the model, and these rows.
 
-    found = list(islice(_walk(model, rows, ""), MOST_PLACES)) if rows is not None else []
-    return {"places": [place for place, _, _ in found]}, [array for _, kept, seen in found for array in (kept, seen)]
+    Returns:
+        In ``places`` for each candidate its name, which rows reach it, and how many rows it has; in ``left_out`` how
+        many were too many. For all that the same rows reach an array of the candidates, one below the other, and one of
+        these rows.
+    """
+    import numpy as np
+
+    reaches: list[Any] = []
+    kept: list[list[np.ndarray]] = []
+    places, left_out = [], 0
+    for place, value, given in _walk(model, rows, "") if rows is not None else ():
+        at = next((i for i, known in enumerate(reaches) if known is given), len(reaches))
+        if at == MOST_REACHES:
+            left_out += 1
+            continue
+        if at == len(reaches):
+            reaches.append(given)
+            kept.append([])
+        places.append((at, place, len(value)))
+        kept[at].append(value)
+    both = ((np.concatenate(arrays), _dense(given)) for arrays, given in zip(kept, reaches, strict=True))
+    return {"places": sorted(places, key=lambda one: one[0]), "left_out": left_out}, [
+        part for two in both for part in two
+    ]
 
 
-def _walk(model: Any, rows: Any, place: str) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+def _walk(model: Any, rows: Any, place: str) -> Iterator[tuple[str, np.ndarray, Any]]:
     for name, step, given in _steps(model, rows):
         yield from _walk(step, given, f"{place}{name}.")
     yield from _kept(model, rows, place)
@@ -40,6 +60,7 @@ def _walk(model: Any, rows: Any, place: str) -> Iterator[tuple[str, np.ndarray, 
 def _steps(model: Any, rows: Any) -> Iterator[tuple[str, Any, Any]]:
     """The fitted estimators that another one is put together from, and the rows that reach each."""
     from sklearn.base import BaseEstimator
+    from sklearn.utils import _safe_indexing  # columns by name, place, slice or truth values, as whoever fitted it said
 
     steps = getattr(model, "steps", None) or getattr(model, "transformer_list", [])
     for name, step in steps:
@@ -49,7 +70,7 @@ def _steps(model: Any, rows: Any) -> Iterator[tuple[str, Any, Any]]:
                 rows = step.transform(rows)
     for name, step, columns in getattr(model, "transformers_", []):
         if isinstance(step, BaseEstimator):
-            yield name, step, rows.loc[:, columns] if hasattr(rows, "loc") else rows[:, columns]
+            yield name, step, _safe_indexing(rows, columns, axis=1)
 
 
 def _parts(model: Any, rows: Any) -> Iterator[tuple[str, Any, Any]]:
@@ -73,24 +94,26 @@ def _may_keep(part: Any) -> bool:
     return ours and not isinstance(part, type | BaseDecisionTree)
 
 
-def _kept(model: Any, rows: Any, place: str) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+def _kept(model: Any, rows: Any, place: str) -> Iterator[tuple[str, np.ndarray, Any]]:
     import numpy as np
     from scipy.sparse import issparse
 
     width = rows.shape[1]
-    kept: dict[str, np.ndarray] = {}
-    for name, value in vars(model).items():
-        if (isinstance(value, np.ndarray) or issparse(value)) and value.dtype.kind in "fiu":
-            fits = value.shape[1:] == (width,) and 0 < value.shape[0] * width <= _MOST_CELLS
-            kept |= {name: _dense(value)} if fits else {}
-    if not kept:
-        return
+    kept = {
+        name: value
+        for name, value in vars(model).items()
+        if (isinstance(value, np.ndarray) or issparse(value))
+        and value.dtype.kind in "fiu"
+        and value.ndim == 2
+        and value.shape[1] == width
+        and value.size
+    }
     try:
-        seen = _dense(rows)
+        _dense(rows[:1])
     except (TypeError, ValueError):  # texts reach this part: numbers in it are no rows
         return
     for name, value in sorted(kept.items()):
-        yield f"{place}{name}", value, seen
+        yield f"{place}{name}", _dense(value[:: -(-value.shape[0] * width // _MOST_CELLS)]), rows
 
 
 def _dense(value: Any) -> np.ndarray:
