@@ -21,7 +21,6 @@ import pytest
 from demo.world import LABEL
 from tests.conformance.world import Ready, command_line
 from tests.conftest import Ran
-from wardein import spec
 
 ON_DATA = ("validate_data", "evaluate_performance", "evaluate_robustness", "evaluate_fairness")
 
@@ -261,7 +260,7 @@ def with_pinned_inputs(author: Author, **pinned: Path) -> None:
     shutil.copytree(author.ready.world.policy, folder / "policy")
     rules = yaml.safe_load((folder / "policy" / "policy.yaml").read_text())
     for check in ON_DATA:
-        names = {param.name for param in spec.load(check).params}
+        names = author.ready.arguments(check, author.folder)
         inputs = {name: [digest_of(path)] for name, path in pinned.items() if name in names}
         rules["checks"][check]["inputs"] = inputs | rules["checks"][check].get("inputs", {})
     (folder / "policy" / "policy.yaml").write_text(yaml.safe_dump(rules))

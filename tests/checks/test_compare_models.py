@@ -164,6 +164,12 @@ def test_a_regressed_slice_behind_an_equal_mean_is_found(compare):
     assert compare(regressed(), "--max-slice-loss", 0.5).code == 0
 
 
+def test_no_part_loses_more_than_all_of_its_rows(compare):
+    table = planted(100, 0, 100, 0).assign(part=lambda t: np.where(t["new"] == t["old"], "same", "lost"))
+    lost = metric(compare(table), "slice_loss", "part=lost")
+    assert (lost["value"], lost["ci"]["high"]) == (1, 1)
+
+
 def test_a_loss_that_is_the_same_everywhere_is_no_slice(compare):
     table = regressed(loss=0.0)
     ran = compare(table)

@@ -131,6 +131,18 @@ def test_the_controls_come_out_at_a_half(check, estimator):
     assert shift["low"] <= 0.5 <= shift["high"]
 
 
+def test_an_attack_that_sees_who_is_a_member_is_an_error(check, monkeypatch):
+    """It tells supposed members from others among rows that are alike, so nothing that it says can be believed."""
+
+    def leaking(own, classes, member, seed):
+        return {"leak": member + np.random.default_rng(seed).normal(size=len(member))}
+
+    monkeypatch.setattr("wardein.privacy.study.threshold_attacks", leaking)
+    ran = check(LogisticRegression(C=0.01), "--shadow-models", "0")
+    assert ran.code == 2
+    assert "it tells apart what is alike" in ran.report["coverage"]["skipped"][0]["reason"]
+
+
 def test_what_the_bounds_mean(check):
     judged = {}
     for bound in ("worst", "point", "best"):

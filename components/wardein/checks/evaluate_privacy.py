@@ -64,8 +64,8 @@ def evaluate_privacy(
     Args:
         model: The fitted classifier or regressor.
         data: Labelled rows that the model has not seen, as CSV or Parquet: the non-members. They should be drawn like
-            the training rows, for example held out of them at random. Rows that are, or nearly are, in reference as well
-            are left out.
+            the training rows, for example held out of them at random. Rows that reference has as well, or nearly, are
+            left out.
         label: The column with the true class or number.
         reference: The labelled rows that the model was trained on: the members.
         sensitive: Columns that an attacker would like to infer. Of one that the model does not take, nothing is

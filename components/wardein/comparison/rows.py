@@ -81,6 +81,8 @@ def _slices(found: Comparison, table: pd.DataFrame, columns: Sequence[str], loss
         # The mean within is that of all rows and the rest of the gap; the two are all but independent.
         low = inside - float(np.hypot(overall - whole.low, rest * (gap - part.gap.low)))
         high = inside + float(np.hypot(whole.high - overall, rest * (part.gap.high - gap)))
+        if losses.dtype.kind == "i":  # no share of rows is more than all of them
+            low, high = max(low, -1.0), min(high, 1.0)
         ci = Interval(low, high, intervals.LEVEL, "bonferroni")
         found.metrics.append(Metric("slice_loss", inside, size, direction="lower", ci=ci, slice=part.name))
         if worst.ci is None or low > worst.ci.low:
