@@ -34,6 +34,10 @@ COMMANDS = {
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **more: Any) -> None:
+        # An option that is one letter short is a mistake, not another spelling.
+        super().__init__(allow_abbrev=False, **more)
+
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, mend=f"see: {self.prog} --help")
 

@@ -342,13 +342,17 @@ def conclude(
     findings: Sequence[Finding] = (),
     attestations: Sequence[Attestation] = (),
     appendix: Sequence[Report] = (),
+    measures: bool = False,
 ) -> Report:
     """Derive the verdict from coverage, findings and criteria, in that order, and build the report.
 
-    Incomplete coverage is an ERROR whatever else was found; the findings are kept beside it.
+    Incomplete coverage is an ERROR whatever else was found; the findings are kept beside it. A PASS of a step that
+    ``measures`` says if nothing was demanded of its numbers.
     """
     judged = tuple(c.judge(metrics) for c in criteria)
     verdict, reason = verdict_of(coverage, judged, findings)
+    if measures and verdict is Verdict.PASS and not judged:
+        reason += "; measured only, as no threshold was set"
     return Report(
         verdict,
         reason,

@@ -341,6 +341,14 @@ def test_of_large_arrays_a_part_is_looked_at(monkeypatch):
     assert seen.shape == (20, 9)
 
 
+def test_numbers_where_texts_arrive_are_no_rows():
+    """That a first row could be numbers says nothing of the others."""
+    model = neighbours(people(500))
+    table = people(20).drop(columns="y").astype(object)
+    table.loc[5, "f0"] = "text"
+    assert stored.answer(model, table, {}) == ({"places": [], "left_out": 0}, [])
+
+
 def test_parts_that_were_not_looked_at_are_an_error(check, monkeypatch):
     """Each part is reached by columns of its own."""
     table = people(500)

@@ -135,7 +135,7 @@ def test_an_overfit_forest_gives_its_rows_away(tmp_path):
 
 def population(scores: np.ndarray, truth: np.ndarray, member: np.ndarray, **columns) -> Population:
     table = pd.DataFrame(columns or {"x": np.zeros(len(truth))})
-    return Population(table, member, np.arange(len(truth)) + 1, truth, scores, table[:0], truth[:0], 0, (1, 1))
+    return Population(table, member, np.arange(len(truth)) + 1, truth, scores, table[:0], truth[:0], 0, 0, (1, 1))
 
 
 def test_a_model_that_saw_neither_table_gives_nothing_away():

@@ -28,8 +28,12 @@ def curves(sweep: Sweep) -> Iterator[Metric]:
     """Robust accuracy and robustness over epsilon, for every attack and for all together."""
     measured = {name: (sweep.fell_at[name], sweep.scope[name] & sweep.done) for name in _on_a_sample(sweep)}
     for name, (fell_at, scope) in {**measured, WORST: (sweep.together, sweep.examined)}.items():
+        # Rows that were wrong from the start need no attack: with fewer of the others, they would count too much.
+        whole = name == WORST or bool((scope == sweep.done).all())
         for epsilon in (0.0, *sweep.epsilons):
-            yield from _shares(fell_at[scope], epsilon, f"attack={name}, epsilon={epsilon:g}")
+            for metric in _shares(fell_at[scope], epsilon, f"attack={name}, epsilon={epsilon:g}"):
+                if whole or metric.name == "robustness":
+                    yield metric
 
 
 def edited(found: Edited, most: int) -> Iterator[Metric]:

@@ -132,6 +132,7 @@ def evaluate_privacy(
         metrics=study.metrics,
         criteria=study.criteria,
         findings=study.findings,
+        measures=True,
     )
 
 

@@ -216,7 +216,8 @@ def evaluate_robustness(
         tools=packages(*(["adversarial-robustness-toolbox"] if toolbox else []), "scikit-learn"),
         metrics=[*summary.metrics(task, attacked, edits), *account.budgeted(budget, len(task.rows))],
         criteria=criteria,
-        findings=[*summary.findings(task, attacked, edits, wanted, at_epsilon), *examples],
+        findings=[*examples, *summary.findings(task, attacked, edits, wanted, at_epsilon)],
+        measures=True,
     )
 
 

@@ -657,15 +657,24 @@ def evaluate_privacy(
 
     Two controls tell whether that can be believed. The same attacks have to fail where non-members alone are
     divided at random into supposed members and others; and members and non-members must not differ without the
-    model: where boosted trees tell them apart by their columns alone, the attack measures the tables. A clear
-    difference (an area above 0.6, lower end of the interval) makes the verdict ERROR, a smaller one is a
-    finding.
+    model: where boosted trees tell them apart by their columns alone, the attack measures the tables, as with
+    rows of different times. A clear difference (an area above 0.6, lower end of the interval) makes the verdict
+    ERROR, a smaller one is a finding. An area below 0.4 (upper end) is an ERROR as well: then rows of data are
+    those of reference, changed a little, which any model takes for members. Rows of data that are nearly in
+    reference are left out.
+
+    What no check can find out is whether reference is what the model was trained on: who gives other rows is
+    told that nothing leaks, so the gate has to be shown the reference as well. Models are fitted anew by the
+    confined process that holds them; one that broke out of its format and lied there could weaken the last
+    three attacks, and not the first ones, which need nothing but its answers.
 
     Attribute inference asks for a feature of training rows, by boosted trees that know all other features, the
     true label and the model's answer; the advantage is over the same trees without the answer. Model inversion
     climbs the gradients of linear models and networks towards each class, and tells how the outcome correlates
-    with the mean of the class's training rows. Training rows that the model's file holds as they are, as that
-    of nearest neighbours or of a support vector machine does, fail the check whatever the thresholds.
+    with the mean of the class's training rows. Training rows that the model's file holds as they are, or but
+    for a hundredth of a standard deviation, as that of nearest neighbours or of a support vector machine does,
+    fail the check whatever the thresholds. Rows that it holds in any other form, for example encrypted, are not
+    found.
 
     Of a regressor, the residual stands for the confidence.
 
@@ -680,8 +689,8 @@ def evaluate_privacy(
     Args:
         model: The fitted classifier or regressor.
         data: Labelled rows that the model has not seen, as CSV or Parquet: the non-members. They should be
-            drawn like the training rows, for example held out of them at random. Rows that are in reference as
-            well are left out.
+            drawn like the training rows, for example held out of them at random. Rows that reference has as
+            well, or nearly, are left out.
         label: The column with the true class or number.
         reference: The labelled rows that the model was trained on: the members.
         sensitive: Columns that an attacker would like to infer. Of one that the model does not take, nothing is
@@ -835,7 +844,9 @@ def compare_models(
     FAIL, as inconclusive.
 
     That the champion is the model that was promoted last is shown by three things together: the evidence that
-    promote left beside it, the audit log, and the trust root. Without them, that it was not shown is a finding.
+    promote left beside it, the audit log, and the trust root. Without the first two, that it was not shown is a
+    finding; a trust root alone shows nothing. `promote` looks again, at the log of the folder that it serves
+    from.
 
     References: Tango (1998), Equivalence test and confidence interval for the difference in proportions for the
     paired-sample design, Statistics in Medicine 17. McNemar (1947), Psychometrika 12. DeLong, DeLong and

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 ALARMS = (0.01, 0.001)
 # Tables that differ so much would make the difference between them an attack by itself.
 MOST_SHIFT = 0.6
-# A control that is off by chance: once in a hundred thousand runs. Attacks that see who is a member are off by far more.
+# A control is off by chance once in a hundred thousand runs; of an attack that sees who is a member, by far more.
 _CONTROL_TAIL = 5e-6
 _EXAMPLES = 10
 

@@ -30,23 +30,26 @@ def answer(model: Any, rows: pd.DataFrame | None, more: Mapping[str, np.ndarray]
     """
     import numpy as np
 
-    reaches: list[Any] = []
-    kept: list[list[np.ndarray]] = []
+    texts: list[Any] = []
+    reaches: list[tuple[Any, np.ndarray, list[np.ndarray]]] = []
     places, left_out = [], 0
     for place, value, given in _walk(model, rows, "") if rows is not None else ():
-        at = next((i for i, known in enumerate(reaches) if known is given), len(reaches))
+        at = next((i for i, (known, _, _) in enumerate(reaches) if known is given), len(reaches))
+        if any(given is known for known in texts):
+            continue
         if at == MOST_REACHES:
             left_out += 1
             continue
         if at == len(reaches):
-            reaches.append(given)
-            kept.append([])
+            seen = _numbers(given)
+            if seen is None:
+                texts.append(given)
+                continue
+            reaches.append((given, seen, []))
+        reaches[at][2].append(value)
         places.append((at, place, len(value)))
-        kept[at].append(value)
-    both = ((np.concatenate(arrays), _dense(given)) for arrays, given in zip(kept, reaches, strict=True))
-    return {"places": sorted(places, key=lambda one: one[0]), "left_out": left_out}, [
-        part for two in both for part in two
-    ]
+    arrays = [part for _, seen, kept in reaches for part in (np.concatenate(kept), seen)]
+    return {"places": sorted(places, key=lambda one: one[0]), "left_out": left_out}, arrays
 
 
 def _walk(model: Any, rows: Any, place: str) -> Iterator[tuple[str, np.ndarray, Any]]:
@@ -108,12 +111,16 @@ def _kept(model: Any, rows: Any, place: str) -> Iterator[tuple[str, np.ndarray, 
         and value.shape[1] == width
         and value.size
     }
-    try:
-        _dense(rows[:1])
-    except (TypeError, ValueError):  # texts reach this part: numbers in it are no rows
-        return
     for name, value in sorted(kept.items()):
         yield f"{place}{name}", _dense(value[:: -(-value.shape[0] * width // _MOST_CELLS)]), rows
+
+
+def _numbers(rows: Any) -> np.ndarray | None:
+    """The rows as they reach a part; None if texts do, so that numbers in it are no rows."""
+    try:
+        return _dense(rows)
+    except (TypeError, ValueError):
+        return None
 
 
 def _dense(value: Any) -> np.ndarray:
