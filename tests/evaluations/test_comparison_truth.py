@@ -6,11 +6,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import skops.io
 from scipy.optimize import minimize_scalar
 from scipy.stats import binomtest, chi2, norm
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
+from sklearn.tree import DecisionTreeClassifier
 
 from wardein.comparison import paired, sequential
 from wardein.comparison.probe import probes
@@ -337,3 +339,23 @@ def test_probes_tell_a_trigger_from_another_seed():
         assert worst.columns == "f54 & f55 & f62 & f63"
         assert worst.interval.low > 0.25
         assert worst.usual < 0.05
+
+
+@pytest.mark.parametrize(("lost", "told"), [(60, True), (8, False)])
+def test_a_class_that_loses_recall_behind_an_equal_mean_is_told(lost, told, tmp_path, wardein):
+    """As many rows of the other class are won, so that the mean stays."""
+    classes = np.repeat([0, 1], 300)
+    says = classes.copy()
+    says[300 : 300 + lost] = 0
+    before = classes.copy()
+    before[:lost] = 1
+    table = pd.DataFrame({"new": says, "old": before, "y": classes})
+    for name, feature in (("model", "new"), ("champion", "old")):
+        skops.io.dump(DecisionTreeClassifier().fit(table[[feature]], table[feature]), tmp_path / f"{name}.skops")
+    table.to_csv(tmp_path / "data.csv", index=False)
+    files = ("--model", tmp_path / "model.skops", "--champion", tmp_path / "champion.skops")
+    ran = wardein(
+        "compare-models", *files, "--data", tmp_path / "data.csv", "--label", "y", "--bound", "best", "--json"
+    )
+    found = [f for f in ran.report["findings"] if f["ruleId"] == "compare/regressed-class"]
+    assert [f["location"] for f in found] == (["class=1"] if told else [])

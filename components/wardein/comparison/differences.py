@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 NAMES = ("challenger", "champion")
 _REPLICATES, _EXAMPLES = 1000, 10
 _TINY = 1e-15
+# What the recall of a class may lose before it is told.
+_CLASS_LOSS = 0.05
 # Errors that are smaller than this share of the labels' spread are those of rounding.
 _NO_ERROR = 1e-9
 
@@ -68,6 +70,12 @@ def of_classifiers(
             gained, lost = int((right & ~before & rows).sum()), int((~right & before & rows).sum())
             part, ci = f"class={slice_value(name)}", intervals.paired(gained, lost, size)
             found.metrics.append(_difference("recall_difference", (gained - lost) / size, size, ci, part))
+            if ci.high < -_CLASS_LOSS:
+                text = (
+                    f"of the {size} rows of class {name!r} the challenger finds {(lost - gained) / size:.1%} fewer "
+                    f"than the champion, at least {-ci.high:.1%}"
+                )
+                found.findings.append(Finding("compare/regressed-class", Severity.MEDIUM, text, part, fails=False))
     _by_probabilities(found, ours, theirs, seed)
     _examples(found, ours, theirs)
     if loss < 1:
