@@ -65,8 +65,11 @@ def findings(
     from wardein.attacks import account
 
     if task.incomplete:
-        what = f"{task.incomplete} rows with missing numbers were left out: an attack has no number to start from there"
-        yield Finding("robustness/incomplete-rows", Severity.LOW, what, fails=False)
+        what = (
+            f"{task.incomplete} rows of {task.incomplete + len(task.places)} hold missing numbers and were left out: "
+            "an attack has no number to start from there"
+        )
+        yield Finding("robustness/incomplete-rows", Severity.MEDIUM, what, fails=False)
     if attacked:
         sweep = attacked.sweep
         yield from account.held_fixed(attacked.space.columns)
