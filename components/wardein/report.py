@@ -26,6 +26,9 @@ NAME_RULE, VERSION_RULE = "signature/name", "signature/version"
 # Why a finding is suppressed: an earlier report, which the policy has to name, had it already.
 BASELINE = "baseline"
 
+# What the reason of a PASS ends with where nothing was demanded of the numbers.
+_MEASURED = "; measured only, as no threshold was set"
+
 # More examples than this are not a size that anybody would collect to settle a threshold.
 MOST_EXAMPLES = 10_000_000
 
@@ -329,7 +332,7 @@ class Report:
         every = self.criteria + added
         unmet = [c for c in added if not c.met]
         if self.verdict is not Verdict.PASS or not unmet:
-            return replace(self, criteria=every)
+            return replace(self, criteria=every, reason=self.reason.removesuffix(_MEASURED if every else ""))
         return replace(self, criteria=every, verdict=Verdict.FAIL, reason=_unmet_text(unmet))
 
 
@@ -352,7 +355,7 @@ def conclude(
     judged = tuple(c.judge(metrics) for c in criteria)
     verdict, reason = verdict_of(coverage, judged, findings)
     if measures and verdict is Verdict.PASS and not judged:
-        reason += "; measured only, as no threshold was set"
+        reason += _MEASURED
     return Report(
         verdict,
         reason,

@@ -38,6 +38,15 @@ HIGH = Finding("r", Severity.HIGH, "bad")
 ACCURACY = Metric("accuracy", 0.8, 100, ci=Interval(0.71, 0.87))
 
 
+def test_a_pass_that_judged_nothing_says_so_until_somebody_judges() -> None:
+    metric = Metric("accuracy", 0.9, 100)
+    measured = conclude(coverage=Coverage("rows", 2, 2), metrics=[metric], measures=True)
+    assert measured.reason == "2 of 2 rows examined; measured only, as no threshold was set"
+    assert measured.judged_by([]).reason == measured.reason
+    assert measured.judged_by([Criterion("accuracy", ">=", 0.5)]).reason == "2 of 2 rows examined"
+    assert conclude(coverage=Coverage("rows", 2, 2), metrics=[metric]).reason == "2 of 2 rows examined"
+
+
 def test_pass_needs_full_coverage_and_nothing_against_it() -> None:
     assert conclude(coverage=FULL).verdict is Verdict.PASS
 
