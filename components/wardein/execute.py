@@ -317,10 +317,15 @@ def _time_limit(seconds: float) -> Iterator[None]:
         struck.append(WardeinError(f"did not finish within {seconds:g} seconds", where="--time-limit", mend=mend))
         raise struck[-1]
 
+    def ignored(lost: Any) -> None:
+        if lost.exc_value not in struck:
+            noted(lost)
+
+    noted, sys.unraisablehook = sys.unraisablehook, ignored
     previous = signal.signal(signal.SIGALRM, expire)
     stopped = signal.signal(signal.SIGTERM, stop)
     # Where Python ignores exceptions (in a destructor, in a callback of the garbage collector), a strike is lost: so it
-    # strikes again, and one that was lost for good still counts at the end.
+    # strikes again, and one that was lost for good still counts at the end. It is told once, by then.
     signal.setitimer(signal.ITIMER_REAL, max(seconds, 0), 1.0)
     try:
         yield
@@ -330,6 +335,7 @@ def _time_limit(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
         signal.signal(signal.SIGTERM, stopped)
+        sys.unraisablehook = noted
 
 
 def _signer(uri: str) -> Any:

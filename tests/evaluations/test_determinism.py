@@ -29,7 +29,7 @@ CALLS = {
     "evaluate-performance": ["--reference", "train.csv"],
     "evaluate-robustness": ["--max-rows", "30"],
     "evaluate-fairness": ["--sensitive", "site"],
-    "evaluate-privacy": ["--reference", "train.csv", "--shadow-models", "2"],
+    "evaluate-privacy": ["--reference", "train.csv", "--shadow-models", "4"],
     "compare-models": ["--champion", "champion.skops"],
 }
 

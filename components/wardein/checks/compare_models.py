@@ -138,6 +138,10 @@ def _origin(digest: str, promotion: Path | None, log: Path | None, trust: Path |
         return []
     if promotion is not None or log is not None:
         raise UsageError("--promotion, --log and --trust go together", where="--champion", mend="give all three")
+    if trust is not None:
+        from wardein.evidence import trust as trust_root
+
+        trust_root.load(trust)  # it shows nothing here, but what is given has to be what it is called
     text = "that the champion is the model that was promoted last was not shown; give --promotion, --log and --trust"
     return [Finding("compare/unproven-champion", Severity.LOW, text, "--champion", fails=False)]
 
