@@ -7,7 +7,6 @@ It lies in the policy folder, and so is part of what the trust root pins: who re
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -172,7 +171,7 @@ def _metric(label: str, value: Any, n: int, where: str) -> Metric:
     if match is None:
         raise WardeinError(f"{label!r} is neither a name nor name[slice]", where=where)
     numbers = value if isinstance(value, list) else [value]
-    if not all(isinstance(x, (int, float)) and not isinstance(x, bool) and math.isfinite(x) for x in numbers):
+    if not all(isinstance(x, (int, float)) and not isinstance(x, bool) and abs(x) <= 1e300 for x in numbers):
         raise WardeinError(f"{label}: {value!r} is not a number", where=where)
     if len(numbers) not in (1, 3) or sorted(numbers) != numbers:
         raise WardeinError(f"{label}: {value!r} is not a number, or [low, estimate, high]", where=where)
